@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_DEADLINE_H_
+#define FANFARE_DETAIL_DEADLINE_H_
+
+// When a blocking call gives up: never, or at a moment of any clock.
+
+#include <chrono>
+
+#include <fanfare/detail/platform.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+class Deadline {
+ public:
+  using Clock = Platform::Clock;
+
+  [[nodiscard]] static Deadline Never() noexcept { return Deadline(); }
+
+  // `duration` from now. A negative one is past at once; one too long for the
+  // clock (`duration::max()` of any unit) never ends.
+  template <typename Rep, typename Period>
+  [[nodiscard]] static Deadline After(
+      std::chrono::duration<Rep, Period> duration) {
+    Deadline deadline;
+    deadline.moment_ = Clock::now();
+    // Compared as floating point, where no unit overflows. A duration that is
+    // not a number is past.
+    const Seconds seconds(duration);
+    const Seconds longest(Clock::time_point::max() - deadline.moment_);
+    deadline.bounded_ = !(seconds >= longest);
+    if (deadline.bounded_ && seconds > Seconds::zero()) {
+      deadline.moment_ += std::chrono::ceil<Clock::duration>(duration);
+    }
+    return deadline;
+  }
+
+  // A moment of any clock, which is asked again whenever the time that was left
+  // by it has passed. Refers to `moment`.
+  template <typename OtherClock, typename Duration>
+  [[nodiscard]] static Deadline At(
+      const std::chrono::time_point<OtherClock, Duration>& moment) {
+    Deadline deadline;
+    deadline.foreign_ = &moment;
+    deadline.left_ = [](const void* until) {
+      const auto& end =
+          *static_cast<const std::chrono::time_point<OtherClock, Duration>*>(
+              until);
+      const auto now = OtherClock::now();
+      if (end <= now) return Seconds::zero();
+      return Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
+    };
+    deadline.bounded_ = true;
+    deadline.moment_ = Clock::now();  // Expired() moves it on
+    return deadline;
+  }
+
+  // False: Never().
+  [[nodiscard]] bool bounded() const noexcept { return bounded_; }
+
+  // When to look at Expired() again.
+  [[nodiscard]] Clock::time_point moment() const noexcept { return moment_; }
+
+  // Whether it has passed. Moves moment() on where another clock says that time
+  // is left.
+  [[nodiscard]] bool Expired() {
+    if (!bounded_) return false;
+    const auto now = Clock::now();
+    if (now < moment_) return false;
+    if (left_ == nullptr) return true;
+    const Seconds left = left_(foreign_);
+    if (!(left > Seconds::zero())) return true;
+    // At most an hour at a time: a moment beyond the steady clock's range, or a
+    // wall clock that is set forward, must not be slept through.
+    constexpr Seconds kLongest = std::chrono::hours(1);
+    moment_ = now + std::chrono::ceil<Clock::duration>(
+                        left < kLongest ? left : kLongest);
+    return false;
+  }
+
+  // Whether it ends before `other` does.
+  [[nodiscard]] bool Before(const Deadline& other) const noexcept {
+    return bounded_ && (!other.bounded_ || moment_ < other.moment_);
+  }
+
+ private:
+  using Seconds = std::chrono::duration<long double>;
+
+  Deadline() = default;
+
+  bool bounded_ = false;
+  Clock::time_point moment_{};
+  const void* foreign_ = nullptr;
+  Seconds (*left_)(const void*) = nullptr;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_DEADLINE_H_

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_SUBSCRIPTION_H_
+#define FANFARE_DETAIL_FEED_SUBSCRIPTION_H_
+
+// One subscription of a feed, with the memory that a Send needs for it.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/intrusive_list.h>
+#include <fanfare/detail/subscription_state.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+template <typename T>
+class FeedCore;
+
+// Memory for one T, made and destroyed by hand.
+template <typename T>
+class Slot {
+ public:
+  Slot() = default;
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  [[nodiscard]] T* get() noexcept { return reinterpret_cast<T*>(bytes_); }
+
+ private:
+  alignas(T) std::byte bytes_[sizeof(T)];
+};
+
+// Where a subscription needs no memory of its own for the copy.
+struct NoSlot {};
+
+template <typename T>
+class FeedSubscription final : public SubscriptionState,
+                               public ListNode<FeedSubscription<T>> {
+ public:
+  FeedSubscription(Ref<FeedCore<T>> feed, Ref<ChannelCore<T>> channel) noexcept
+      : feed_(std::move(feed)), channel_(std::move(channel)) {}
+
+  void RequestUnsubscribe() noexcept override { feed_->End(*this); }
+
+ private:
+  friend class FeedCore<T>;
+
+  // A trivially copyable value is copied by who takes it, from the sender's;
+  // of any other, the sender makes a copy first.
+  static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
+
+  const Ref<FeedCore<T>> feed_;
+  const Ref<ChannelCore<T>> channel_;
+  Operation offer_;  // the send that its channel sees
+  [[no_unique_address]] std::conditional_t<kCopiesLate, NoSlot, Slot<T>> copy_;
+  // For the Send under way: the next whose channel keeps its offer.
+  FeedSubscription* next_pending_ = nullptr;
+  // Guarded by the feed's lock: after which walk it was added, whether it has
+  // not ended, and the next one that has.
+  std::uint64_t joined_ = 0;
+  bool listed_ = false;
+  FeedSubscription* next_ended_ = nullptr;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_SUBSCRIPTION_H_

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_LINEAGE_H_
+#define FANFARE_DETAIL_LINEAGE_H_
+
+// Who is part of what, so that nobody waits for itself.
+//
+// A producer may end its own subscription, or the scope, join or resubscription
+// that its subscription is part of. Whoever would wait for that end asks first
+// whether the calling thread runs inside it, and then does not wait.
+
+#include <fanfare/detail/platform.h>
+#include <fanfare/detail/ref.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+// Anything that is waited for, or that contains what is waited for.
+class Lineage : public RefCounted {
+ public:
+  virtual ~Lineage() {
+    if (const Lineage* parent = parent_.load(std::memory_order_relaxed)) {
+      Ref<const Lineage>::Adopt(parent).reset();
+    }
+  }
+
+  // Makes this a part of `parent`. Called once at most.
+  virtual void SetParent(Ref<const Lineage> parent) noexcept {
+    parent_.store(parent.Release(), std::memory_order_release);
+  }
+
+  // Whether this is `whole` or a part of it, at any depth.
+  [[nodiscard]] virtual bool IsPartOf(const Lineage& whole) const noexcept {
+    if (this == &whole) return true;
+    const Lineage* parent = parent_.load(std::memory_order_acquire);
+    return parent != nullptr && parent->IsPartOf(whole);
+  }
+
+ private:
+  Platform::Atomic<const Lineage*> parent_{nullptr};  // a counted reference
+};
+
+// What the calling thread is running, innermost first; it lives on the stack of
+// the thread that runs it.
+class Activity {
+ public:
+  explicit Activity(Lineage& running) noexcept
+      : running_(running), outer_(Innermost()) {
+    Platform::ThreadSlot() = this;
+  }
+  ~Activity() { Platform::ThreadSlot() = outer_; }
+  Activity(const Activity&) = delete;
+  Activity& operator=(const Activity&) = delete;
+
+  // Whether the calling thread runs inside `whole`.
+  [[nodiscard]] static bool IsInside(const Lineage& whole) noexcept {
+    for (Activity* a = Innermost(); a != nullptr; a = a->outer_) {
+      if (a->running_.IsPartOf(whole)) return true;
+    }
+    return false;
+  }
+
+  // What the calling thread runs.
+  [[nodiscard]] static Lineage& Current() noexcept {
+    return Innermost()->running_;
+  }
+
+ private:
+  static Activity* Innermost() noexcept {
+    return static_cast<Activity*>(Platform::ThreadSlot());
+  }
+
+  Lineage& running_;
+  Activity* outer_;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_LINEAGE_H_

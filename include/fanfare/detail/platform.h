@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_PLATFORM_H_
+#define FANFARE_DETAIL_PLATFORM_H_
+
+// The one door between the library and the machine: atomics, mutex, condition
+// variable, clock, thread and chance are reached through `Platform` and through
+// nothing else, so that a model checker, a fake clock or a fault injector can
+// stand in. To replace it, declare a type with the members of `StdPlatform`,
+// then, before the first header of fanfare, in every file of the program alike:
+//
+//   #define FANFARE_PLATFORM ::MyPlatform
+//   #define FANFARE_ABI my_platform  // other names, so that both may be linked
+
+#if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
+#error "fanfare: needs C++20 (-std=c++20)"
+#endif
+#if !defined(__cpp_exceptions)
+#error "fanfare: needs exceptions (compile without -fno-exceptions)"
+#endif
+
+#include <version>
+
+#if !defined(__cpp_lib_jthread)
+#error \
+    "fanfare: needs std::stop_token (libc++ 18 and 19: -fexperimental-library)"
+#endif
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include <fanfare/version.h>
+
+#ifndef FANFARE_PLATFORM
+#define FANFARE_PLATFORM StdPlatform
+#endif
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+struct StdPlatform {
+  template <typename T>
+  using Atomic = std::atomic<T>;
+  using Mutex = std::mutex;
+  using ConditionVariable = std::condition_variable;
+  using Clock = std::chrono::steady_clock;
+  using Thread = std::thread;
+
+  // Lets another thread run; called in loops that wait for one that is inside a
+  // few instructions.
+  static void Yield() noexcept { std::this_thread::yield(); }
+
+  // A word that belongs to the calling thread, null at first.
+  static void*& ThreadSlot() noexcept {
+    static thread_local void* slot = nullptr;
+    return slot;
+  }
+
+  // A number that is not predictable, for Select's choice (xorshift64*, by
+  // Sebastiano Vigna; seeded from the clock and the thread's own address).
+  static std::uint32_t Random() noexcept {
+    static thread_local std::uint64_t state =
+        (static_cast<std::uint64_t>(Clock::now().time_since_epoch().count()) ^
+         reinterpret_cast<std::uintptr_t>(&ThreadSlot())) |
+        1U;
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return static_cast<std::uint32_t>((state * 0x2545F4914F6CDD1DULL) >> 32);
+  }
+};
+
+using Platform = FANFARE_PLATFORM;
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_PLATFORM_H_

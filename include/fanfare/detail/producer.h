@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_PRODUCER_H_
+#define FANFARE_DETAIL_PRODUCER_H_
+
+// A subscription that is a function running in a thread of its own.
+
+#include <concepts>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <fanfare/detail/subscription_state.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+// Everything but the function.
+class ProducerSubscription : public SubscriptionState {
+ public:
+  // The last reference may be the thread's own.
+  ~ProducerSubscription() override {
+    if (thread_.joinable()) thread_.detach();
+  }
+
+  // Throws std::system_error if there can be no thread.
+  void Start() {
+    Err();  // to end with an error shall need no memory
+    thread_ = Platform::Thread(
+        [self = Ref<ProducerSubscription>::Share(this)] { self->Run(); });
+  }
+
+  void RequestUnsubscribe() noexcept override {
+    // The callbacks that the producer has registered are a part of it, too.
+    const Activity inside(*this);
+    stop_.request_stop();
+  }
+
+ protected:
+  // Runs the function, and destroys it; returns how it failed.
+  virtual std::exception_ptr Produce(const std::stop_token& stop) noexcept = 0;
+
+ private:
+  void Run() noexcept {
+    const Activity inside(*this);
+    std::exception_ptr error = Produce(stop_.get_token());
+    if (stop_.stop_requested()) error = nullptr;
+    Finish(std::move(error));
+  }
+
+  // The first who comes joins; who comes later waits for the lock.
+  void WaitUntilEnded() noexcept override {
+    const std::lock_guard lock(joining_);
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::stop_source stop_;
+  Platform::Mutex joining_;
+  Platform::Thread thread_;  // guarded by joining_
+};
+
+template <typename Producer>
+inline constexpr bool kTakesStopToken =
+    std::invocable<Producer&, std::stop_token>;
+template <typename Producer>
+inline constexpr bool kTakesQuitChannel =
+    std::invocable<Producer&, Receiver<std::monostate>>;
+
+// How the function is called: with a stop token, or with a channel that is
+// closed when a stop is requested.
+template <typename Producer>
+decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
+  if constexpr (kTakesStopToken<Producer>) {
+    return producer(stop);
+  } else {
+    const Channel<std::monostate> quit;
+    const std::stop_callback on_stop(stop, [&]() noexcept { quit.Close(); });
+    return producer(Receiver<std::monostate>(quit));
+  }
+}
+
+// What the function returned, as a failure or none.
+inline std::exception_ptr ToError(std::exception_ptr error) noexcept {
+  return error;
+}
+inline std::exception_ptr ToError(std::error_code code) noexcept {
+  if (!code) return nullptr;
+  return std::make_exception_ptr(std::system_error(code));
+}
+
+template <typename Producer>
+class FunctionSubscription final : public ProducerSubscription {
+ public:
+  template <typename F>
+  explicit FunctionSubscription(F&& producer)
+      : producer_(std::in_place, std::forward<F>(producer)) {}
+
+ private:
+  std::exception_ptr Produce(const std::stop_token& stop) noexcept override {
+    std::exception_ptr error;
+    try {
+      using Result = decltype(CallProducer(*producer_, stop));
+      if constexpr (std::is_void_v<Result>) {
+        CallProducer(*producer_, stop);
+      } else {
+        error = ToError(CallProducer(*producer_, stop));
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    // Whatever it captured is gone before the end can be seen.
+    producer_.reset();
+    return error;
+  }
+
+  std::optional<Producer> producer_;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_PRODUCER_H_

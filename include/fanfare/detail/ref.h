@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_REF_H_
+#define FANFARE_DETAIL_REF_H_
+
+// Shared ownership with the count inside the object: a handle is one pointer,
+// and an object can hand out references to itself.
+
+#include <cstddef>
+#include <utility>
+
+#include <fanfare/detail/platform.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+// Starts with one reference, which Ref<T>::Adopt takes.
+class RefCounted {
+ public:
+  RefCounted() = default;
+  RefCounted(const RefCounted&) = delete;
+  RefCounted& operator=(const RefCounted&) = delete;
+
+ protected:
+  ~RefCounted() = default;
+
+ private:
+  template <typename T>
+  friend class Ref;
+
+  // Relaxed: who adds a reference holds one, so nothing can be freed meanwhile.
+  void AddReference() const noexcept {
+    references_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  // Release and acquire: whatever any holder did happens before the object is
+  // destroyed.
+  bool DropReference() const noexcept {
+    return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+
+  mutable Platform::Atomic<std::size_t> references_{1};
+};
+
+template <typename T>
+class Ref {
+ public:
+  Ref() = default;
+  ~Ref() { reset(); }
+
+  Ref(const Ref& other) noexcept : object_(other.object_) {
+    if (object_ != nullptr) object_->AddReference();
+  }
+  Ref(Ref&& other) noexcept : object_(other.Release()) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+
+  // A Ref to a base; T needs a virtual destructor then.
+  template <typename Derived>
+  Ref(Ref<Derived> other) noexcept : object_(other.Release()) {}
+
+  // Takes over a reference that was counted already.
+  [[nodiscard]] static Ref Adopt(T* object) noexcept {
+    Ref ref;
+    ref.object_ = object;
+    return ref;
+  }
+
+  // Counts one more reference to an object that somebody keeps alive.
+  [[nodiscard]] static Ref Share(T* object) noexcept {
+    object->AddReference();
+    return Adopt(object);
+  }
+
+  template <typename... Args>
+  [[nodiscard]] static Ref Make(Args&&... args) {
+    return Adopt(new T(std::forward<Args>(args)...));
+  }
+
+  // Gives the counted reference away: the caller adopts it sooner or later.
+  [[nodiscard]] T* Release() noexcept {
+    return std::exchange(object_, nullptr);
+  }
+
+  void reset() noexcept {
+    T* object = Release();
+    if (object != nullptr && object->DropReference()) delete object;
+  }
+
+  [[nodiscard]] T* get() const noexcept { return object_; }
+  T& operator*() const noexcept { return *object_; }
+  T* operator->() const noexcept { return object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+
+ private:
+  T* object_ = nullptr;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_REF_H_

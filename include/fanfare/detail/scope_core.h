@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SCOPE_CORE_H_
+#define FANFARE_DETAIL_SCOPE_CORE_H_
+
+// The memory behind a SubscriptionScope: a list of entries, each of which holds
+// one subscription until that has ended. No lock is held while a subscription
+// is asked to end, ends, or is destroyed.
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
+#include <fanfare/detail/intrusive_list.h>
+#include <fanfare/detail/subscription_state.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+class ScopeCore;
+
+// The place of one subscription in its scope. The subscription refers to its
+// entry, and the entry to the subscription until that is forgotten.
+class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
+ public:
+  explicit ScopeEntry(Ref<ScopeCore> scope) noexcept;
+
+  void WatchedEnded() noexcept override;
+
+  // A tracked subscription is part of its scope, and of whatever its wrapper is
+  // part of.
+  void SetWrappersParent(Ref<const Lineage> parent) noexcept {
+    wrapper_.SetParent(std::move(parent));
+  }
+  bool IsPartOf(const Lineage& whole) const noexcept override {
+    return Lineage::IsPartOf(whole) || wrapper_.IsPartOf(whole);
+  }
+
+ private:
+  friend class ScopeCore;
+
+  class Wrapper final : public Lineage {};
+
+  const Ref<ScopeCore> scope_;
+  Wrapper wrapper_;
+  // Guarded by the scope's lock; null while it is in none of the scope's lists.
+  Ref<SubscriptionState> subscription_;
+  IntrusiveList<ScopeEntry>* list_ = nullptr;
+};
+
+class ScopeCore final : public Lineage {
+ public:
+  // Takes a subscription in; false: the scope is closed.
+  bool Add(ScopeEntry& entry,
+           const Ref<SubscriptionState>& subscription) noexcept {
+    Sweep();
+    // First its place in the family: from the moment when it is in a list, it
+    // may close the scope from inside.
+    entry.SetParent(Ref<ScopeCore>::Share(this));
+    subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return false;
+      entry.subscription_ = subscription;
+      Append(subscription->TellsWatcher() ? telling_ : polled_,
+             *Ref<ScopeEntry>::Share(&entry).Release());
+    }
+    subscription->SetWatcher(Ref<ScopeEntry>::Share(&entry));
+    return true;
+  }
+
+  std::size_t Count() noexcept {
+    Sweep();
+    const std::lock_guard lock(mutex_);
+    return telling_.size() + polled_.size() + asked_.size();
+  }
+
+  void Close() noexcept {
+    const bool inside = Activity::IsInside(*this);
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    // Asks them all, then waits for each. Several threads that close share the
+    // asking, and each waits for all.
+    for (;;) {
+      const Listed next = NextToAsk();
+      if (!next.entry) break;
+      next.subscription->RequestUnsubscribe();
+      // Who cannot wait leaves the others to themselves; those that would not
+      // tell when they have ended are let go of now.
+      if (inside && !next.subscription->TellsWatcher()) Forget(*next.entry);
+    }
+    if (inside) return;
+    for (;;) {
+      const Listed next = NextToAwait();
+      if (!next.entry) break;
+      next.subscription->Unsubscribe();
+      Forget(*next.entry);
+    }
+  }
+
+  // Takes an entry out, if it still is in.
+  void Forget(ScopeEntry& entry) noexcept {
+    List gone;
+    {
+      const std::lock_guard lock(mutex_);
+      if (entry.list_ != nullptr) TakeOut(entry, gone);
+    }
+    LetGo(gone);
+  }
+
+ private:
+  using List = IntrusiveList<ScopeEntry>;
+
+  struct Listed {
+    Ref<ScopeEntry> entry;
+    Ref<SubscriptionState> subscription;
+  };
+
+  Listed NextToAsk() noexcept {
+    const std::lock_guard lock(mutex_);
+    ScopeEntry* entry = telling_.empty() ? polled_.front() : telling_.front();
+    if (entry == nullptr) return {};
+    entry->list_->Remove(*entry);
+    Append(asked_, *entry);
+    return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
+  }
+
+  Listed NextToAwait() noexcept {
+    const std::lock_guard lock(mutex_);
+    ScopeEntry* entry = asked_.front();
+    if (entry == nullptr) return {};
+    return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
+  }
+
+  // Forgets those that have ended without telling.
+  void Sweep() noexcept {
+    List gone;
+    {
+      const std::lock_guard lock(mutex_);
+      for (ScopeEntry* entry = polled_.front(); entry != nullptr;) {
+        ScopeEntry* const next = List::Next(*entry);
+        if (entry->subscription_->ended()) TakeOut(*entry, gone);
+        entry = next;
+      }
+    }
+    LetGo(gone);
+  }
+
+  // With the lock held: both keep the reference that a list has.
+  static void Append(List& list, ScopeEntry& entry) noexcept {
+    list.PushBack(entry);
+    entry.list_ = &list;
+  }
+  static void TakeOut(ScopeEntry& entry, List& gone) noexcept {
+    entry.list_->Remove(entry);
+    entry.list_ = nullptr;
+    gone.PushBack(entry);
+  }
+
+  // Without the lock.
+  static void LetGo(List& gone) noexcept {
+    while (ScopeEntry* entry = gone.PopFront()) {
+      const auto owned = Ref<ScopeEntry>::Adopt(entry);
+      entry->subscription_.reset();
+    }
+  }
+
+  Platform::Mutex mutex_;  // guards all that follows
+  bool closed_ = false;
+  List telling_;  // of these we hear when they end
+  List polled_;   // these have to be asked
+  List asked_;    // these were asked to end by Close
+};
+
+inline ScopeEntry::ScopeEntry(Ref<ScopeCore> scope) noexcept
+    : scope_(std::move(scope)) {}
+
+inline void ScopeEntry::WatchedEnded() noexcept { scope_->Forget(*this); }
+
+// What Track returns: the tracked subscription, but dropping it is harmless.
+class ScopeWrapper final : public SubscriptionState {
+ public:
+  ScopeWrapper(const Ref<ScopeCore>& scope, Ref<SubscriptionState> tracked)
+      : scope_(scope),
+        entry_(Ref<ScopeEntry>::Make(scope)),
+        tracked_(std::move(tracked)) {}
+
+  [[nodiscard]] ScopeEntry& entry() const noexcept { return *entry_; }
+
+  void RequestUnsubscribe() noexcept override {
+    tracked_->RequestUnsubscribe();
+  }
+  void Unsubscribe() noexcept override {
+    tracked_->Unsubscribe();
+    // Of the others the scope hears.
+    if (!tracked_->TellsWatcher()) scope_->Forget(*entry_);
+  }
+  void Drop() noexcept override {}
+  Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }
+  bool ended() const noexcept override { return tracked_->ended(); }
+  bool TellsWatcher() const noexcept override { return false; }
+  void SetParent(Ref<const Lineage> parent) noexcept override {
+    entry_->SetWrappersParent(std::move(parent));
+  }
+
+ private:
+  const Ref<ScopeCore> scope_;
+  const Ref<ScopeEntry> entry_;
+  const Ref<SubscriptionState> tracked_;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SCOPE_CORE_H_

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SELECT_CASES_H_
+#define FANFARE_DETAIL_SELECT_CASES_H_
+
+// The kinds of cases that a Select can have: receive, send, timeout, stop and
+// default.
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/select_engine.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+// Its address stands for the type T.
+template <typename T>
+inline constexpr char kType = 0;
+
+struct NoHandler {
+  template <typename... Args>
+  void operator()(Args&&...) const noexcept {}
+};
+
+// What a receive case does when its channel is closed and empty.
+enum class OnClosedChannel {
+  kPassNullopt,  // the handler gets the std::nullopt
+  kCallOther,    // a second handler is called
+  kNever,        // nothing: the case is nil
+};
+
+// OnValue and OnClosed are references where the handler was an lvalue.
+template <typename T, OnClosedChannel kOnClosed, typename OnValue,
+          typename OnClosed>
+class ReceiveCase final : public Case {
+ public:
+  ReceiveCase(Ref<ChannelCore<T>> core, OnValue&& on_value,
+              OnClosed&& on_closed)
+      : core_(std::move(core)),
+        on_value_(std::forward<OnValue>(on_value)),
+        on_closed_(std::forward<OnClosed>(on_closed)) {
+    value = &received_;
+  }
+
+  // The same case with handlers of its own.
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    using Owned = ReceiveCase<T, kOnClosed, std::decay_t<OnValue>,
+                              std::decay_t<OnClosed>>;
+    return std::make_unique<Owned>(std::move(core_),
+                                   std::forward<OnValue>(on_value_),
+                                   std::forward<OnClosed>(on_closed_));
+  }
+
+  State Try() override {
+    return core_ ? Judge(core_->TryReceive(*this), nullptr) : State::kNever;
+  }
+  State Start(ThreadWaiter& waiter) override {
+    waiter.Adopt(*this);
+    return Judge(core_->StartReceive(*this), &waiter.claim);
+  }
+  void Cancel() noexcept override { core_->CancelReceive(*this); }
+  bool CanRun() const noexcept override {
+    return kOnClosed != OnClosedChannel::kNever || outcome == Outcome::kDone;
+  }
+  void Run() override {
+    // A case that is kept and used again does not keep the value.
+    std::optional<T> received = std::move(received_);
+    received_.reset();
+    if constexpr (kOnClosed == OnClosedChannel::kPassNullopt) {
+      on_value_(std::move(received));
+    } else if (received.has_value()) {
+      on_value_(*std::move(received));
+    } else {
+      on_closed_();
+    }
+  }
+
+ private:
+  State Judge(Outcome now, Claim* mine) noexcept {
+    switch (now) {
+      case Outcome::kDone:
+        return State::kReady;
+      case Outcome::kPending:
+        return State::kWaiting;
+      case Outcome::kLost:
+        return State::kLost;
+      case Outcome::kClosed:
+        break;
+    }
+    if (kOnClosed == OnClosedChannel::kNever) return State::kNever;
+    return mine == nullptr || mine->Try(*this) ? State::kReady : State::kLost;
+  }
+
+  Ref<ChannelCore<T>> core_;
+  OnValue on_value_;
+  OnClosed on_closed_;
+  std::optional<T> received_;
+};
+
+// Value is T& where it refers to the caller's value, which is left alone unless
+// it is sent, or T where the case has one of its own.
+template <typename T, typename Value, typename Handler>
+class SendCase final : public Case {
+ public:
+  SendCase(Ref<ChannelCore<T>> core, Value&& sent, Handler&& handler)
+      : core_(std::move(core)),
+        sent_(std::forward<Value>(sent)),
+        handler_(std::forward<Handler>(handler)) {
+    value = &sent_;
+  }
+
+  // The same case with a value and a handler of its own.
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    using Owned = SendCase<T, T, std::decay_t<Handler>>;
+    return std::make_unique<Owned>(std::move(core_), std::move(sent_),
+                                   std::forward<Handler>(handler_));
+  }
+
+  State Try() override {
+    return core_ && !spent_ ? Judge(core_->TrySend(*this)) : State::kNever;
+  }
+  State Start(ThreadWaiter& waiter) override {
+    waiter.Adopt(*this);
+    return Judge(core_->StartSend(*this));
+  }
+  void Cancel() noexcept override { core_->CancelSend(*this); }
+  bool CanRun() const noexcept override { return outcome == Outcome::kDone; }
+  void Run() override {
+    spent_ = true;
+    handler_();
+  }
+  void* TakeUnsent(const void* type) noexcept override {
+    if (spent_ || type != &kType<T>) return nullptr;
+    spent_ = true;
+    return &sent_;
+  }
+
+ private:
+  static State Judge(Outcome now) noexcept {
+    switch (now) {
+      case Outcome::kDone:
+        return State::kReady;
+      case Outcome::kPending:
+        return State::kWaiting;
+      case Outcome::kLost:
+        return State::kLost;
+      case Outcome::kClosed:
+        break;
+    }
+    return State::kNever;
+  }
+
+  Ref<ChannelCore<T>> core_;
+  Value sent_;
+  Handler handler_;
+  bool spent_ = false;  // the value is gone
+};
+
+template <typename Duration, typename Handler>
+class TimeoutCase final : public Case {
+ public:
+  TimeoutCase(Duration duration, Handler&& handler)
+      : duration_(duration), handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    return std::make_unique<TimeoutCase<Duration, std::decay_t<Handler>>>(
+        duration_, std::forward<Handler>(handler_));
+  }
+
+  void Arm() override { deadline_ = Deadline::After(duration_); }
+  State Try() override {
+    return deadline_.Expired() ? State::kReady : State::kWaiting;
+  }
+  State Start(ThreadWaiter&) override { return State::kWaiting; }
+  void Cancel() noexcept override {}
+  void Run() override { handler_(); }
+  Deadline deadline() const override { return deadline_; }
+
+ private:
+  Duration duration_;
+  Handler handler_;
+  Deadline deadline_ = Deadline::Never();
+};
+
+template <typename Handler>
+class StopCase final : public Case {
+ public:
+  StopCase(std::stop_token token, Handler&& handler)
+      : token_(std::move(token)), handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    return std::make_unique<StopCase<std::decay_t<Handler>>>(
+        std::move(token_), std::forward<Handler>(handler_));
+  }
+
+  State Try() override {
+    if (token_.stop_requested()) return State::kReady;
+    return token_.stop_possible() ? State::kWaiting : State::kNever;
+  }
+  State Start(ThreadWaiter& waiter) override {
+    on_stop_.emplace(token_, Interrupt{waiter, *this});
+    return State::kWaiting;
+  }
+  void Cancel() noexcept override { on_stop_.reset(); }
+  void Run() override { handler_(); }
+
+ private:
+  struct Interrupt {
+    void operator()() const noexcept { waiter.Interrupt(self); }
+    ThreadWaiter& waiter;
+    Operation& self;
+  };
+
+  std::stop_token token_;
+  Handler handler_;
+  std::optional<std::stop_callback<Interrupt>> on_stop_;
+};
+
+template <typename Handler>
+class DefaultCase final : public Case {
+ public:
+  explicit DefaultCase(Handler&& handler)
+      : handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    return std::make_unique<DefaultCase<std::decay_t<Handler>>>(
+        std::forward<Handler>(handler_));
+  }
+
+  State Try() override { return State::kReady; }
+  State Start(ThreadWaiter&) override { return State::kReady; }
+  void Cancel() noexcept override {}
+  void Run() override { handler_(); }
+  bool is_default() const noexcept override { return true; }
+
+ private:
+  Handler handler_;
+};
+
+template <typename C>
+inline constexpr bool kIsDefaultCase = false;
+template <typename Handler>
+inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SELECT_CASES_H_

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_STATE_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_STATE_H_
+
+// What every kind of subscription is made of: how it is asked to end, how one
+// waits for that, and who is told.
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include <fanfare/channel.h>
+#include <fanfare/detail/lineage.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+// A channel that is closed, for whoever has no error to tell. Never destroyed,
+// so that subscriptions with static storage can use it till the end.
+inline Receiver<std::exception_ptr> ClosedErr() {
+  static const auto& closed = *[] {
+    auto made = std::make_unique<Channel<std::exception_ptr>>();
+    made->Close();
+    return made.release();
+  }();
+  return closed;
+}
+
+// Is told when a subscription has ended.
+class Watcher : public Lineage {
+ public:
+  // Called outside all locks, and more than once if several threads end the
+  // subscription together.
+  virtual void WatchedEnded() noexcept = 0;
+};
+
+class SubscriptionState : public Lineage {
+ public:
+  ~SubscriptionState() override {
+    if (Core* err = err_.load(std::memory_order_relaxed)) {
+      Ref<Core>::Adopt(err).reset();
+    }
+    if (Watcher* watcher = watcher_.load(std::memory_order_relaxed)) {
+      Ref<Watcher>::Adopt(watcher).reset();
+    }
+  }
+
+  // Asks for the end. Never waits for a producer.
+  virtual void RequestUnsubscribe() noexcept = 0;
+
+  // Asks for the end and waits for it, unless the caller runs inside.
+  virtual void Unsubscribe() noexcept {
+    RequestUnsubscribe();
+    if (!Activity::IsInside(*this)) WaitUntilEnded();
+  }
+
+  // What the destructor of the handle does.
+  virtual void Drop() noexcept { Unsubscribe(); }
+
+  virtual Receiver<std::exception_ptr> Err() {
+    Core* err = err_.load();
+    if (err == nullptr) {
+      Ref<Core> made = Ref<Core>::Make(1U);
+      if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
+      // Finish() may have looked for a channel before this one was there.
+      if (ended_.load()) err->Close();
+    }
+    return Access::Make<Receiver<std::exception_ptr>>(Ref<Core>::Share(err));
+  }
+
+  [[nodiscard]] virtual bool ended() const noexcept { return ended_.load(); }
+
+  // False: a watcher is not told; ended() has to be asked.
+  [[nodiscard]] virtual bool TellsWatcher() const noexcept { return true; }
+
+  // Sets who is told; once at most. It is told now if the end came before.
+  void SetWatcher(Ref<Watcher> watcher) noexcept {
+    Watcher* told = watcher.Release();
+    watcher_.store(told);
+    if (ended_.load()) told->WatchedEnded();
+  }
+
+ protected:
+  // Ends the subscription. May be called by several threads; when any call
+  // returns all of it has been done. The watcher comes first, so that who sees
+  // Err() closed finds the subscription forgotten everywhere. An error needs
+  // memory unless Err() was called before.
+  //
+  // All accesses to ended_, err_ and watcher_ here and above are sequentially
+  // consistent: each side writes its own and then reads the other's, so at
+  // least one of them sees both.
+  void Finish(std::exception_ptr error = nullptr) noexcept {
+    ended_.store(true);
+    if (Watcher* watcher = watcher_.load()) watcher->WatchedEnded();
+    if (Core* err = err_.load()) {
+      if (error != nullptr) err->TrySend(error);
+      err->Close();
+    }
+  }
+
+ private:
+  // Blocks until the subscription has ended, where a producer has to.
+  virtual void WaitUntilEnded() noexcept {}
+
+  using Core = ChannelCore<std::exception_ptr>;
+
+  Platform::Atomic<bool> ended_{false};
+  Platform::Atomic<Core*> err_{nullptr};         // a counted reference
+  Platform::Atomic<Watcher*> watcher_{nullptr};  // a counted reference
+};
+
+// A subscription that has ended when it is made.
+class EndedSubscription final : public SubscriptionState {
+ public:
+  EndedSubscription() noexcept { Finish(); }
+  void RequestUnsubscribe() noexcept override {}
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_STATE_H_

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_FANFARE_H_
+#define FANFARE_FANFARE_H_
+
+// All of the library.
+
+#include <fanfare/channel.h>
+#include <fanfare/feed.h>
+#include <fanfare/join_subscriptions.h>
+#include <fanfare/resubscribe.h>
+#include <fanfare/select.h>
+#include <fanfare/subscription.h>
+#include <fanfare/subscription_scope.h>
+#include <fanfare/version.h>
+
+#endif  // FANFARE_FANFARE_H_

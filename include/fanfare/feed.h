@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_FEED_H_
+#define FANFARE_FEED_H_
+
+// Feed<T>: delivers every value to all subscribed channels; Go's event.FeedOf.
+//
+//   Feed<Block> blocks;
+//   Channel<Block> channel(16);
+//   Subscription subscription = blocks.Subscribe(channel);
+//   std::size_t served = blocks.Send(block);  // waits for slow subscribers
+//
+// Send blocks until each channel has taken the value; SendFor, SendUntil, a
+// stop token and TrySend bound that. Unsubscribing releases a blocked Send.
+//
+// Thread safety: everything may be called from any thread at any time, but no
+// call may start once the destructor runs.
+//
+// Memory ordering: Send happens before the receive of each of its values; every
+// delivery through a subscription before its Unsubscribe returns.
+//
+// Unlike Go: N subscribers that lag cost O(N), not O(N^2), and there may be
+// more than 65,536; subscribe and unsubscribe take constant time; Send can be
+// bounded; a subscriber that closes its channel is unsubscribed instead of
+// breaking the feed; a wrong channel is a compile error, a nil one an
+// exception.
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <stdexcept>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/channel.h>
+#include <fanfare/detail/feed_core.h>
+#include <fanfare/subscription.h>
+
+namespace fanfare::inline FANFARE_ABI {
+
+// T is what a Channel<T> takes (channel.h), and copy-constructible. (F1)
+template <typename T>
+class Feed {
+ public:
+  using value_type = T;
+
+  // Ready to use. May throw std::bad_alloc.
+  Feed() = default;
+  Feed(const Feed&) = delete;
+  Feed& operator=(const Feed&) = delete;
+  // Closes, then blocks until the Sends under way have returned. Subscriptions
+  // may outlive their feed. To start a call meanwhile is undefined (an
+  // assertion fails in debug builds). (F8)
+  ~Feed() { core_->CloseAndDrain(); }
+
+  // Subscribes a channel: from the next Send on it gets every value, until the
+  // subscription ends. A channel subscribed k times gets each value k times.
+  // Never blocks, not for a Send under way either. On a closed feed, returns a
+  // subscription that has ended. Throws std::invalid_argument if the channel is
+  // nil, and std::bad_alloc. Cost: one allocation, constant time, as is its
+  // Unsubscribe. (F1, F3, F5, F10)
+  [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+  Subscribe(const Sender<T>& channel);
+  template <typename Other>
+    requires(!std::convertible_to<const Other&, const Sender<T>&>)
+  Subscription Subscribe(const Other&)
+  = delete;  // wants a Sender<T>
+
+  // Delivers `value` to every channel that is subscribed when its turn comes.
+  // Blocks until it is its turn (Sends run one after the other, first come,
+  // first served, so that all subscribers see all values in one order), and
+  // then until each channel has taken the value or has gone away. All that are
+  // ready are served before it waits for any; who becomes ready later is served
+  // at once. Returns how many took it; 0 on a closed feed. (F2, F3, F4)
+  //
+  // A channel that its owner has closed counts as unsubscribed: its
+  // subscription ends, in this Send or in the next. (F6)
+  //
+  // Copies are made by this thread, which has the turn then, outside all locks;
+  // the last subscriber is given an rvalue itself, moved. If a copy throws,
+  // what is still pending is taken back and the exception leaves; deliveries
+  // made stand, nobody sees the failed copy, the feed stays usable. (F9) To
+  // Send on the same feed from inside a copy blocks for ever.
+  //
+  // Cost: constant for each subscriber, lagging or not, and one wake-up of this
+  // thread; allocates nothing.
+  template <typename U = T>
+    requires std::is_convertible_v<U&&, T> std::size_t Send(U&& value) {
+      return Deliver(std::forward<U>(value), detail::Deadline::Never(), {});
+    }
+
+  // As Send, but blocks no longer than until `stop` is requested. It takes its
+  // value back from the channels that have not taken it then, and returns how
+  // many have. (F7)
+  template <typename U = T>
+    requires std::is_convertible_v<U&&, T> std::size_t Send(
+        U&& value, const std::stop_token& stop) {
+      return Deliver(std::forward<U>(value), detail::Deadline::Never(), stop);
+    }
+
+  // As Send, but blocks for at most `duration` (none if it is zero or negative,
+  // for ever if it is duration::max()), the wait for the turn included. (F3,
+  // F7)
+  template <typename U = T, typename Rep, typename Period>
+    requires std::is_convertible_v<U&&, T> std::size_t SendFor(
+        U&& value, std::chrono::duration<Rep, Period> duration) {
+      return Deliver(std::forward<U>(value), detail::Deadline::After(duration),
+                     {});
+    }
+
+  // As SendFor, until `moment`, of any clock.
+  template <typename U = T, typename Clock, typename Duration>
+    requires std::is_convertible_v<U&&, T> std::size_t SendUntil(
+        U&& value, std::chrono::time_point<Clock, Duration> moment) {
+      return Deliver(std::forward<U>(value), detail::Deadline::At(moment), {});
+    }
+
+  // Delivers to the channels that are ready. Never blocks; returns 0 while
+  // another Send is under way. (F3, F7)
+  template <typename U = T>
+    requires std::is_convertible_v<U&&, T> std::size_t TrySend(U&& value) {
+      return Deliver(std::forward<U>(value), detail::Deadline::Never(), {},
+                     false);
+    }
+
+  // Ends every subscription and releases blocked Sends. From now on Send
+  // returns 0, and Subscribe a subscription that has ended. Never blocks; can
+  // be called again. The subscribers' channels stay open. Cost: constant for
+  // each subscriber. (F6, F8)
+  void Close() noexcept { core_->Close(); }
+
+  // How many subscriptions have not ended. Never blocks.
+  [[nodiscard]] std::size_t subscriber_count() const noexcept {
+    return core_->count();
+  }
+  // How many Sends wait for their turn. Never blocks.
+  [[nodiscard]] std::size_t waiting_senders() const noexcept {
+    return core_->waiting_senders();
+  }
+
+ private:
+  template <typename U>
+  std::size_t Deliver(U&& value, const detail::Deadline& deadline,
+                      const std::stop_token& stop, bool wait = true);
+
+  detail::Ref<detail::FeedCore<T>> core_ =
+      detail::Ref<detail::FeedCore<T>>::Make();
+};
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+
+template <typename T>
+Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
+  if (!channel)
+    throw std::invalid_argument("fanfare: Subscribe of a nil channel");
+  detail::Ref<detail::SubscriptionState> state =
+      core_->Add(detail::Access::Share(channel));
+  if (!state) state = detail::Ref<detail::EndedSubscription>::Make();
+  return detail::SubscriptionAccess::Make(std::move(state));
+}
+
+template <typename T>
+template <typename U>
+std::size_t Feed<T>::Deliver(U&& value, const detail::Deadline& deadline,
+                             const std::stop_token& stop, bool wait) {
+  if constexpr (std::is_same_v<U, T>) {
+    return core_->Send(value, deadline, stop, wait);
+  } else if constexpr (std::is_same_v<std::remove_cvref_t<U>, T>) {
+    return core_->Send(std::as_const(value), deadline, stop, wait);
+  } else {
+    return Deliver(static_cast<T>(std::forward<U>(value)), deadline, stop,
+                   wait);
+  }
+}
+
+}  // namespace fanfare::inline FANFARE_ABI
+
+#endif  // FANFARE_FEED_H_

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_JOIN_SUBSCRIPTIONS_H_
+#define FANFARE_JOIN_SUBSCRIPTIONS_H_
+
+// JoinSubscriptions: makes several subscriptions one, which ends them together.
+//
+//   Subscription both = JoinSubscriptions(heads.Subscribe(head_channel),
+//                                         logs.Subscribe(log_channel));
+//
+// Thread safety: as any Subscription.
+//
+// Unlike Go: a join ends when all of its members have ended well, a join of
+// nothing at once, and an error is told when all members have ended.
+
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include <fanfare/select.h>
+#include <fanfare/subscription.h>
+
+namespace fanfare::inline FANFARE_ABI {
+
+// The first error of any member asks all to end, and is received from Err()
+// when they have; if all end well, so does the join. Unsubscribe asks all to
+// end, then waits for them. Empty members count as ended. Throws
+// std::system_error if there can be no thread, and std::bad_alloc; the members
+// are unsubscribed then. Cost: a thread, unless no member is left; time
+// quadratic in the number of members if they end one by one. (U7)
+[[nodiscard("a Subscription that is dropped unsubscribes")]] inline Subscription
+JoinSubscriptions(std::vector<Subscription> members);
+
+template <std::same_as<Subscription>... Members>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+JoinSubscriptions(Members... members) {
+  std::vector<Subscription> all;
+  all.reserve(sizeof...(members));
+  (all.push_back(std::move(members)), ...);
+  return JoinSubscriptions(std::move(all));
+}
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+
+namespace detail {
+
+// Waits until all members have ended, one has failed, or a stop is requested.
+// Returns the failure.
+inline std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
+                                       const std::stop_token& stop) {
+  std::exception_ptr failure;
+  bool ended = false;
+  std::vector<SelectCase> cases;
+  cases.reserve(members.size() + 1);
+  cases.emplace_back(OnStop(stop));
+  for (const Subscription& member : members) {
+    cases.emplace_back(
+        OnReceive(member.Err(), [&](std::optional<std::exception_ptr> error) {
+          ended = !error.has_value();
+          if (!ended) failure = *std::move(error);
+        }));
+  }
+  while (cases.size() > 1 && failure == nullptr && !stop.stop_requested()) {
+    ended = false;
+    const std::size_t chosen = Select(cases);
+    if (ended) {
+      std::swap(cases[chosen], cases.back());
+      cases.pop_back();
+    }
+  }
+  return failure;
+}
+
+inline void EndMembers(const std::vector<Subscription>& members) noexcept {
+  for (const Subscription& member : members) member.RequestUnsubscribe();
+  for (const Subscription& member : members) member.Unsubscribe();
+}
+
+}  // namespace detail
+
+inline Subscription JoinSubscriptions(std::vector<Subscription> members) {
+  using Access = detail::SubscriptionAccess;
+  std::erase_if(members, [](const Subscription& member) { return !member; });
+  if (members.empty()) {
+    return Access::Make(detail::Ref<detail::EndedSubscription>::Make());
+  }
+  std::vector<detail::SubscriptionState*> states;
+  for (const Subscription& member : members) {
+    states.push_back(Access::State(member));
+  }
+  auto join = detail::MakeProducer(
+      [members = std::move(members)](const std::stop_token& stop) {
+        std::exception_ptr failure = detail::WatchMembers(members, stop);
+        detail::EndMembers(members);
+        return failure;
+      });
+  for (detail::SubscriptionState* state : states) state->SetParent(join);
+  join->Start();
+  return Access::Make(std::move(join));
+}
+
+}  // namespace fanfare::inline FANFARE_ABI
+
+#endif  // FANFARE_JOIN_SUBSCRIPTIONS_H_

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_SUBSCRIPTION_H_
+#define FANFARE_SUBSCRIPTION_H_
+
+// Subscription: a stream of events that somebody receives, seen from the side
+// of its end. Unsubscribe() ends it, Err() tells that it has ended and why.
+// Feed::Subscribe gives one; NewSubscription makes one of a function.
+//
+//   Channel<int> numbers;
+//   Subscription subscription = NewSubscription([=](std::stop_token stop) {
+//     for (int i = 0; numbers.Send(i, stop); ++i) {
+//     }
+//   });
+//   Use(numbers.Receive());
+//   subscription.Unsubscribe();  // asks the producer to stop, waits for it
+//
+// Thread safety: the members of a handle may be called by several threads at
+// once; to move or destroy the handle is for one alone.
+//
+// Memory ordering: everything that a source did for a subscription, each
+// delivery included, happens before Unsubscribe returns.
+//
+// Unlike Go: a handle that is dropped unsubscribes; a producer may end its own
+// subscription; a second Unsubscribe waits as the first does; a foreign type is
+// wrapped by value, so that there is no nil inside of a non-nil interface.
+
+#include <concepts>
+#include <exception>
+#include <stop_token>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <fanfare/channel.h>
+#include <fanfare/detail/producer.h>
+#include <fanfare/detail/subscription_state.h>
+
+namespace fanfare::inline FANFARE_ABI {
+
+namespace detail {
+struct SubscriptionAccess;
+}
+
+class Subscription;
+
+// A type that can be wrapped in a Subscription: Unsubscribe may be called
+// twice, from any thread, and does not throw; Err gives a channel that is
+// closed once the subscription has ended, and may carry one error before. It
+// may have a RequestUnsubscribe(), which only asks for the end. (U5)
+template <typename S>
+concept SubscriptionSource = !std::same_as<S, Subscription> &&
+                             std::move_constructible<S> && requires(S source) {
+  { source.Err() } -> std::convertible_to<Receiver<std::exception_ptr>>;
+  source.Unsubscribe();
+};
+
+class Subscription {
+ public:
+  // Empty, as a moved-from one is: false, and safe to use; Unsubscribe() does
+  // nothing and Err() is closed. (U4)
+  Subscription() noexcept = default;
+
+  // Wraps a source. Calls its Err() once, now. Without a RequestUnsubscribe(),
+  // Unsubscribe() stands in for it. May throw std::bad_alloc and what Err()
+  // throws. (U5)
+  template <SubscriptionSource Source>
+  Subscription(Source source);  // NOLINT(google-explicit-constructor)
+
+  Subscription(Subscription&& other) noexcept = default;
+  // Unsubscribes what it held before.
+  Subscription& operator=(Subscription&& other) noexcept {
+    Subscription taken(std::move(other));
+    std::swap(state_, taken.state_);
+    return *this;
+  }
+  // Unsubscribes. (U4) The wrapper that SubscriptionScope::Track returns does
+  // not.
+  ~Subscription() {
+    if (state_) state_->Drop();
+  }
+
+  // False: empty.
+  explicit operator bool() const noexcept { return static_cast<bool>(state_); }
+
+  // A channel that receives the failure that ended the subscription, if there
+  // was one, and is closed once it has ended, for whatever cause. The same
+  // channel each time. Never blocks. May allocate, and throw std::bad_alloc, on
+  // the first call. (U1)
+  [[nodiscard]] Receiver<std::exception_ptr> Err() const {
+    return state_ ? state_->Err() : detail::ClosedErr();
+  }
+
+  // Ends the subscription. When it returns, the source delivers nothing more
+  // and Err() is closed; what is in the subscriber's channel stays there.
+  // Blocks until a producer has ended; so does a second caller. Called from
+  // inside of what it would wait for (the producer itself, or the function of a
+  // Resubscribe that this is a part of), it asks for the end and returns at
+  // once. Can be called again. (U2, U3)
+  void Unsubscribe() const noexcept {
+    if (state_) state_->Unsubscribe();
+  }
+
+  // Asks for the end. Never blocks. Runs the callbacks that a producer has
+  // registered with its std::stop_token. (U3)
+  void RequestUnsubscribe() const noexcept {
+    if (state_) state_->RequestUnsubscribe();
+  }
+
+ private:
+  friend struct detail::SubscriptionAccess;
+  explicit Subscription(detail::Ref<detail::SubscriptionState> state) noexcept
+      : state_(std::move(state)) {}
+
+  detail::Ref<detail::SubscriptionState> state_;
+};
+
+// Runs `producer` in a thread of its own, as a subscription that ends when it
+// returns. The producer takes a std::stop_token (preferred where both fit) or a
+// Receiver<std::monostate> that is closed, and should return soon once a stop
+// is requested or that channel is closed. It returns nothing, a
+// std::exception_ptr or a std::error_code. That, if it is not null or zero, or
+// the exception that leaves it, is what Err() receives, unless it was
+// unsubscribed before. Throws std::system_error if there can be no thread, and
+// std::bad_alloc; the producer was not called then. Cost: a thread. (U6)
+template <typename Producer>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+NewSubscription(Producer&& producer);
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+
+namespace detail {
+
+// How the library's other headers reach behind the handle.
+struct SubscriptionAccess {
+  static Subscription Make(Ref<SubscriptionState> state) noexcept {
+    return Subscription(std::move(state));
+  }
+  static Ref<SubscriptionState> Release(Subscription&& subscription) noexcept {
+    return std::move(subscription.state_);
+  }
+  static Ref<SubscriptionState> Share(const Subscription& subscription) {
+    return subscription.state_;
+  }
+  static SubscriptionState* State(const Subscription& subscription) noexcept {
+    return subscription.state_.get();
+  }
+};
+
+template <typename Source>
+class WrappedSubscription final : public SubscriptionState {
+ public:
+  explicit WrappedSubscription(Source&& source)
+      : source_(std::move(source)), err_(source_.Err()) {}
+
+  Receiver<std::exception_ptr> Err() override { return err_; }
+  bool ended() const noexcept override { return err_.closed(); }
+  bool TellsWatcher() const noexcept override { return false; }
+  void RequestUnsubscribe() noexcept override {
+    if constexpr (requires { source_.RequestUnsubscribe(); }) {
+      source_.RequestUnsubscribe();
+    } else {
+      source_.Unsubscribe();
+    }
+  }
+  void Unsubscribe() noexcept override { source_.Unsubscribe(); }
+
+ private:
+  Source source_;
+  Receiver<std::exception_ptr> err_;
+};
+
+template <typename Producer>
+Ref<FunctionSubscription<std::decay_t<Producer>>> MakeProducer(
+    Producer&& producer) {
+  return Ref<FunctionSubscription<std::decay_t<Producer>>>::Make(
+      std::forward<Producer>(producer));
+}
+
+}  // namespace detail
+
+template <SubscriptionSource Source>
+Subscription::Subscription(Source source)
+    : state_(detail::Ref<detail::WrappedSubscription<Source>>::Make(
+          std::move(source))) {}
+
+template <typename Producer>
+Subscription NewSubscription(Producer&& producer) {
+  using F = std::decay_t<Producer>;
+  static_assert(detail::kTakesStopToken<F> || detail::kTakesQuitChannel<F>,
+                "fanfare: a producer takes a std::stop_token or a "
+                "Receiver<std::monostate>");
+  auto state = detail::MakeProducer(std::forward<Producer>(producer));
+  state->Start();
+  return detail::SubscriptionAccess::Make(std::move(state));
+}
+
+}  // namespace fanfare::inline FANFARE_ABI
+
+#endif  // FANFARE_SUBSCRIPTION_H_
