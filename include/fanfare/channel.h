@@ -291,6 +291,14 @@ class ReceiveIterator {
   explicit ReceiveIterator(Receiver<T> receiver)
       : receiver_(std::move(receiver)), value_(receiver_.Receive()) {}
 
+  ReceiveIterator(ReceiveIterator&&) = default;
+  // By hand: T need not be assignable.
+  ReceiveIterator& operator=(ReceiveIterator&& other) noexcept {
+    receiver_ = std::move(other.receiver_);
+    Set(std::move(other.value_));
+    return *this;
+  }
+
   T& operator*() const noexcept { return *value_; }
   T* operator->() const noexcept { return std::addressof(*value_); }
   ReceiveIterator& operator++() {
@@ -306,8 +314,11 @@ class ReceiveIterator {
  private:
   void Advance() {
     value_.reset();
-    // Not assigned: T need not be assignable.
-    if (auto next = receiver_.Receive()) value_.emplace(*std::move(next));
+    Set(receiver_.Receive());
+  }
+  void Set(std::optional<T> value) noexcept {
+    value_.reset();
+    if (value.has_value()) value_.emplace(*std::move(value));
   }
 
   Receiver<T> receiver_;

@@ -80,7 +80,8 @@ class Feed {
   // the last subscriber is given an rvalue itself, moved. If a copy throws,
   // what is still pending is taken back and the exception leaves; deliveries
   // made stand, nobody sees the failed copy, the feed stays usable. (F9) To
-  // Send on the same feed from inside a copy blocks for ever.
+  // Send on the same feed from inside a copy, or from the destructor of one
+  // that was not taken, blocks for ever.
   //
   // Cost: constant for each subscriber, lagging or not, and one wake-up of this
   // thread; allocates nothing.

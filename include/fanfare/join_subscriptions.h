@@ -76,31 +76,48 @@ inline std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
   return failure;
 }
 
-inline void EndMembers(const std::vector<Subscription>& members) noexcept {
-  for (const Subscription& member : members) member.RequestUnsubscribe();
-  for (const Subscription& member : members) member.Unsubscribe();
-}
+// The members, which end together with this at the latest.
+class JoinedMembers {
+ public:
+  explicit JoinedMembers(std::vector<Subscription> members) noexcept
+      : members_(std::move(members)) {}
+  JoinedMembers(JoinedMembers&&) = default;
+  // Asks all to end, then waits for them.
+  ~JoinedMembers() {
+    for (const Subscription& member : members_) member.RequestUnsubscribe();
+    for (const Subscription& member : members_) member.Unsubscribe();
+  }
+
+  [[nodiscard]] const std::vector<Subscription>& get() const noexcept {
+    return members_;
+  }
+
+ private:
+  std::vector<Subscription> members_;
+};
 
 }  // namespace detail
 
 inline Subscription JoinSubscriptions(std::vector<Subscription> members) {
   using Access = detail::SubscriptionAccess;
   std::erase_if(members, [](const Subscription& member) { return !member; });
-  if (members.empty()) {
+  detail::JoinedMembers joined(std::move(members));
+  if (joined.get().empty()) {
     return Access::Make(detail::Ref<detail::EndedSubscription>::Make());
   }
-  std::vector<detail::SubscriptionState*> states;
-  for (const Subscription& member : members) {
-    states.push_back(Access::State(member));
+  std::vector<detail::Ref<detail::SubscriptionState>> states;
+  for (const Subscription& member : joined.get()) {
+    states.push_back(Access::Share(member));
   }
+  // The members end when the producer is destroyed: before its failure is told.
   auto join = detail::MakeProducer(
-      [members = std::move(members)](const std::stop_token& stop) {
-        std::exception_ptr failure = detail::WatchMembers(members, stop);
-        detail::EndMembers(members);
-        return failure;
+      [joined = std::move(joined)](const std::stop_token& stop) {
+        return detail::WatchMembers(joined.get(), stop);
       });
-  for (detail::SubscriptionState* state : states) state->SetParent(join);
   join->Start();
+  // Last: a join that could not start has no family. Nobody knows it before it
+  // is returned.
+  for (const auto& state : states) state->SetParent(join);
   return Access::Make(std::move(join));
 }
 

@@ -18,6 +18,7 @@
 // inside the function, too.
 
 #include <chrono>
+#include <concepts>
 #include <exception>
 #include <optional>
 #include <stdexcept>
@@ -30,6 +31,23 @@
 #include <fanfare/subscription.h>
 
 namespace fanfare::inline FANFARE_ABI {
+
+// What Resubscribe calls: takes a std::stop_token and returns a Subscription,
+// or anything that converts to one.
+template <typename F>
+concept SubscribeFunction = requires(std::decay_t<F> fn, std::stop_token stop) {
+  { fn(std::move(stop)) } -> std::convertible_to<Subscription>;
+};
+
+// What ResubscribeErr calls: takes the latest failure, too.
+template <typename F>
+concept SubscribeErrFunction = requires(std::decay_t<F> fn,
+                                        std::stop_token stop,
+                                        std::exception_ptr last_error) {
+  {
+    fn(std::move(stop), std::move(last_error))
+    } -> std::convertible_to<Subscription>;
+};
 
 // Keeps one subscription of those that `fn` returns established, until it is
 // unsubscribed or the active one ends well; then Err() is closed, without a
@@ -46,23 +64,15 @@ namespace fanfare::inline FANFARE_ABI {
 //
 // Unsubscribe asks a running `fn` to stop and waits for it, unsubscribes what
 // it still returned, and cuts a wait short. (R4) Cost: a thread.
-template <typename Rep, typename Period, typename Function>
-  requires std::is_invocable_r_v < Subscription, std::decay_t<Function>
-&, std::stop_token >
-       [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
-       Resubscribe(std::chrono::duration<Rep, Period> backoff_max,
-                   Function&& fn);
+template <typename Rep, typename Period, SubscribeFunction Function>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+Resubscribe(std::chrono::duration<Rep, Period> backoff_max, Function&& fn);
 
 // As Resubscribe, but calls `fn(std::stop_token, std::exception_ptr)` with the
 // latest failure of either kind, null before the first. (R3)
-template <typename Rep, typename Period, typename Function>
-  requires std::is_invocable_r_v < Subscription, std::decay_t<Function>
-&, std::stop_token,
-    std::exception_ptr >
-        [[nodiscard(
-            "a Subscription that is dropped unsubscribes")]] Subscription
-        ResubscribeErr(std::chrono::duration<Rep, Period> backoff_max,
-                       Function&& fn);
+template <typename Rep, typename Period, SubscribeErrFunction Function>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+ResubscribeErr(std::chrono::duration<Rep, Period> backoff_max, Function&& fn);
 
 // ---------------------------------------------------------------------------
 // Implementation details follow.
@@ -70,9 +80,26 @@ template <typename Rep, typename Period, typename Function>
 
 namespace detail {
 
-// Whether an attempt's subscription ended well; else `failure` says why not.
+// Calls the function, as a part of the resubscription that this thread runs.
+template <typename Function>
+Subscription Establish(Function& fn, const std::stop_token& stop,
+                       const std::exception_ptr& failure) {
+  Lineage& resubscription = Activity::Current();
+  const Activity inside(resubscription, Activity::Kind::kEstablishes);
+  Subscription made = fn(std::stop_token(stop), std::exception_ptr(failure));
+  if (!made) throw std::runtime_error("fanfare: no subscription was returned");
+  SubscriptionAccess::State(made)->SetParent(
+      Ref<Lineage>::Share(&resubscription));
+  return made;
+}
+
+// Waits until `active` ends or a stop is requested, and unsubscribes it.
+// Returns whether it ended well; else `failure` says why not.
 inline bool AwaitEnd(const Subscription& active, const std::stop_token& stop,
                      std::exception_ptr& failure) {
+  // Said in so many words: a handle that SubscriptionScope::Track returned does
+  // not unsubscribe when it is destroyed.
+  const Unsubscriber at_end(active);
   bool well = false;
   Select(OnReceive(active.Err(),
                    [&](std::optional<std::exception_ptr> error) {
@@ -92,12 +119,7 @@ void KeepSubscribed(Backoff backoff, Function& fn,
   while (!stop.stop_requested()) {
     const auto started = Clock::now();
     try {
-      const Subscription active = fn(stop, std::as_const(failure));
-      if (!active) {
-        throw std::runtime_error("fanfare: no subscription was returned");
-      }
-      SubscriptionAccess::State(active)->SetParent(
-          Ref<Lineage>::Share(&Activity::Current()));
+      const Subscription active = Establish(fn, stop, failure);
       if (AwaitEnd(active, stop, failure)) return;
     } catch (...) {
       failure = std::current_exception();
@@ -109,12 +131,9 @@ void KeepSubscribed(Backoff backoff, Function& fn,
 
 }  // namespace detail
 
-template <typename Rep, typename Period, typename Function>
-  requires std::is_invocable_r_v < Subscription, std::decay_t<Function>
-&, std::stop_token,
-    std::exception_ptr >
-        Subscription ResubscribeErr(
-            std::chrono::duration<Rep, Period> backoff_max, Function&& fn) {
+template <typename Rep, typename Period, SubscribeErrFunction Function>
+Subscription ResubscribeErr(std::chrono::duration<Rep, Period> backoff_max,
+                            Function&& fn) {
   return NewSubscription(
       [backoff = detail::Backoff(backoff_max),
        fn = std::forward<Function>(fn)](const std::stop_token& stop) mutable {
@@ -122,17 +141,15 @@ template <typename Rep, typename Period, typename Function>
       });
 }
 
-template <typename Rep, typename Period, typename Function>
-  requires std::is_invocable_r_v < Subscription, std::decay_t<Function>
-&, std::stop_token >
-       Subscription Resubscribe(std::chrono::duration<Rep, Period> backoff_max,
-                                Function&& fn) {
-  return ResubscribeErr(backoff_max,
-                        [fn = std::forward<Function>(fn)](
-                            std::stop_token stop,
-                            const std::exception_ptr&) mutable -> Subscription {
-                          return fn(std::move(stop));
-                        });
+template <typename Rep, typename Period, SubscribeFunction Function>
+Subscription Resubscribe(std::chrono::duration<Rep, Period> backoff_max,
+                         Function&& fn) {
+  auto without_error = [fn = std::forward<Function>(fn)](
+                           std::stop_token stop,
+                           std::exception_ptr) mutable -> Subscription {
+    return fn(std::move(stop));
+  };
+  return ResubscribeErr(backoff_max, std::move(without_error));
 }
 
 }  // namespace fanfare::inline FANFARE_ABI

@@ -76,7 +76,8 @@ template <typename Rep, typename Period, typename Handler = detail::NoHandler>
     std::chrono::duration<Rep, Period> duration, Handler&& handler = {});
 
 // A case that happens once a stop has been requested. With a token that can
-// never be stopped it is nil. (S4, S5)
+// never be stopped it is nil; that its last stop_source goes away while Select
+// waits is not noticed. (S4, S5)
 template <typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnStop(std::stop_token token,
                                                      Handler&& handler = {});

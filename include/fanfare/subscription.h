@@ -149,6 +149,19 @@ struct SubscriptionAccess {
   }
 };
 
+// Unsubscribes at the end of its scope.
+class Unsubscriber {
+ public:
+  explicit Unsubscriber(const Subscription& subscription) noexcept
+      : subscription_(subscription) {}
+  ~Unsubscriber() { subscription_.Unsubscribe(); }
+  Unsubscriber(const Unsubscriber&) = delete;
+  Unsubscriber& operator=(const Unsubscriber&) = delete;
+
+ private:
+  const Subscription& subscription_;
+};
+
 template <typename Source>
 class WrappedSubscription final : public SubscriptionState {
  public:

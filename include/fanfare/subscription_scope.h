@@ -33,7 +33,7 @@ class SubscriptionScope {
   SubscriptionScope(const SubscriptionScope&) = delete;
   SubscriptionScope& operator=(const SubscriptionScope&) = delete;
   // Closes.
-  ~SubscriptionScope() { Close(); }
+  ~SubscriptionScope() { core_->CloseForGood(); }
 
   // Takes ownership of `subscription` and returns a wrapper of it, which may
   // be dropped: unsubscribing the wrapper ends the subscription and removes it
@@ -48,7 +48,10 @@ class SubscriptionScope {
     if (!subscription) return {};
     const auto tracked = Access::Share(subscription);
     auto wrapper = detail::Ref<detail::ScopeWrapper>::Make(core_, tracked);
-    if (!core_->Add(wrapper->entry(), tracked)) return {};
+    if (!core_->Add(wrapper->entry(), tracked)) {
+      tracked->Unsubscribe();  // a wrapper, too, which its handle would not
+      return {};
+    }
     // The scope's own from here on: the handle lets go without unsubscribing.
     static_cast<void>(Access::Release(std::move(subscription)));
     return Access::Make(std::move(wrapper));
@@ -59,8 +62,9 @@ class SubscriptionScope {
 
   // Asks all tracked subscriptions to end, then waits until they have; refuses
   // new ones from now on. Blocks until the last has ended; a second caller
-  // does, too. Called from inside of one of them, it asks and returns at once.
-  // Can be called again. (P2, P3, U3)
+  // does, too. Called from inside of one of them, it asks and returns at once;
+  // but two producers that each close the scope of the other wait for each
+  // other. Can be called again. (P2, P3, U3)
   void Close() const noexcept { core_->Close(); }
 
  private:

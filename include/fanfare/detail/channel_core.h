@@ -79,7 +79,7 @@ class ChannelCore final : public RefCounted {
   // The calls of a thread. Send moves from `value` only if it returns true.
   bool TrySend(T& value) noexcept {
     Operation send;
-    send.value = &value;
+    send.value = std::addressof(value);
     return TrySend(send) == Outcome::kDone;
   }
   std::optional<T> TryReceive() noexcept {
@@ -91,7 +91,7 @@ class ChannelCore final : public RefCounted {
   }
   bool Send(T& value, const Deadline& deadline, const std::stop_token& stop) {
     Operation send;
-    send.value = &value;
+    send.value = std::addressof(value);
     Outcome outcome = TrySend(send);
     if (outcome == Outcome::kPending) {
       outcome = WaitFor(
@@ -269,7 +269,9 @@ class ChannelCore final : public RefCounted {
       put(std::as_const(value));
     } else {
       put(std::move(value));
-      if (send.consumed) std::destroy_at(&value);
+      if (std::exchange(send.consumed, false)) {
+        std::destroy_at(std::addressof(value));
+      }
     }
   }
 

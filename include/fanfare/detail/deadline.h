@@ -46,8 +46,12 @@ class Deadline {
           *static_cast<const std::chrono::time_point<OtherClock, Duration>*>(
               until);
       const auto now = OtherClock::now();
-      if (end <= now) return Seconds::zero();
-      return Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
+      const Seconds left =
+          Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
+      // Floating point does not overflow, whatever the units; integers are
+      // exact where it matters.
+      constexpr Seconds kNear{1};
+      return -kNear < left && left < kNear ? Seconds(end - now) : left;
     };
     deadline.bounded_ = true;
     deadline.moment_ = Clock::now();  // Expired() moves it on

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -60,12 +61,18 @@ class FeedCore final : public RefCounted {
   // Ends a subscription; when it returns, all of that has been done, whoever
   // did it.
   void End(Member& member) noexcept {
+    // Both are let go of at the very end: what a destructor of T does, even to
+    // Send, then finds no Send waiting for it.
+    std::optional<T> taken_back;
+    Ref<Member> removed;
     // From here on its channel takes nothing of this feed.
     if (member.channel_->RetireSend(member.offer_)) {
-      Unload(member);
+      if (member.offer_.consumed) {
+        taken_back.emplace(std::move(*static_cast<T*>(member.offer_.value)));
+        Unload(member);
+      }
       member.offer_.waker->Completed(Outcome::kClosed);
     }
-    Ref<Member> removed;  // let go of after the lock
     {
       const std::lock_guard lock(mutex_);
       if (std::exchange(member.listed_, false)) {
@@ -99,6 +106,7 @@ class FeedCore final : public RefCounted {
     Walk walk;
     {
       const std::lock_guard lock(mutex_);
+      ++calls_;
       closed_ = true;
       while (Operation* waiting = NextTurn()) {
         waiting->outcome = Outcome::kClosed;
@@ -111,14 +119,17 @@ class FeedCore final : public RefCounted {
     }
     for (Member* m = walk.first; m != nullptr; m = walk.After(*m)) End(*m);
     Member* ended;
+    Operation* drained;
     {
       const std::lock_guard lock(mutex_);
       ended = EndWalk();
+      drained = Leave();
     }
     LetGo(ended);
+    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
   }
 
-  // Close, then wait for the Sends under way.
+  // Close, then wait for the Sends under way (and other Closes).
   void CloseAndDrain() noexcept {
     {
       const std::lock_guard lock(mutex_);
@@ -130,7 +141,7 @@ class FeedCore final : public RefCounted {
         drained, Deadline::Never(), {},
         [this](Operation& operation) {
           const std::lock_guard lock(mutex_);
-          if (sends_ == 0) return Outcome::kDone;
+          if (calls_ == 0) return Outcome::kDone;
           drained_ = &operation;
           return Outcome::kPending;
         },
@@ -177,7 +188,7 @@ class FeedCore final : public RefCounted {
       const std::lock_guard lock(mutex_);
       assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
       if (closed_ || (sending_ && !wait)) return false;
-      ++sends_;
+      ++calls_;
       if (!sending_) {
         sending_ = true;
         walk = BeginWalk();
@@ -259,7 +270,8 @@ class FeedCore final : public RefCounted {
               Unload(*m);
             }
             break;
-          default:
+          case Outcome::kClosed:
+          case Outcome::kLost:
             // Its owner closed the channel, or somebody is about to end it.
             Unload(*m);
             End(*m);
@@ -268,6 +280,7 @@ class FeedCore final : public RefCounted {
     } catch (...) {
       // A copy failed: what was delivered stands.
       if (!fan_out.Expect(kept)) TakeBack(fan_out, pending);
+      UnloadRefused(fan_out, pending);
       throw;
     }
 
@@ -276,6 +289,7 @@ class FeedCore final : public RefCounted {
     if (kept > 0 && !fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
       withdrawn = TakeBack(fan_out, pending);
     }
+    UnloadRefused(fan_out, pending);
     return taken + static_cast<std::size_t>(kept) - fan_out.refused() -
            withdrawn;
   }
@@ -295,6 +309,13 @@ class FeedCore final : public RefCounted {
     return static_cast<std::size_t>(withdrawn);
   }
 
+  // Destroys the copies for channels that were closed while they kept the
+  // offer. Nobody else has to do with an offer by now.
+  static void UnloadRefused(const FanOut& fan_out, Member* pending) noexcept {
+    if (fan_out.refused() == 0) return;
+    for (Member* m = pending; m != nullptr; m = m->next_pending_) Unload(*m);
+  }
+
   // Sets the value that a subscriber's channel will take: the sender's own,
   // where it is copied late or moved to the last, or a copy made here and now,
   // by the sender's thread and outside all locks.
@@ -302,9 +323,9 @@ class FeedCore final : public RefCounted {
   static void Load(Member& member, V& value, bool last) {
     Operation& offer = member.offer_;
     if constexpr (Member::kCopiesLate) {
-      offer.value = const_cast<T*>(&value);
+      offer.value = const_cast<T*>(std::addressof(value));
     } else if (!std::is_const_v<V> && last) {
-      offer.value = const_cast<T*>(&value);
+      offer.value = const_cast<T*>(std::addressof(value));
       offer.consumed = false;
     } else {
       offer.value = std::construct_at(member.copy_.get(), std::as_const(value));
@@ -314,7 +335,7 @@ class FeedCore final : public RefCounted {
 
   // Destroys a copy that was not taken.
   static void Unload(Member& member) noexcept {
-    if (member.offer_.consumed) {
+    if (std::exchange(member.offer_.consumed, false)) {
       std::destroy_at(static_cast<T*>(member.offer_.value));
     }
   }
@@ -352,9 +373,9 @@ class FeedCore final : public RefCounted {
     return nullptr;
   }
 
-  // Says that a Send is over; returns who waits for the last one.
+  // Says that a call is over; returns who waits for the last one.
   Operation* Leave() noexcept {
-    if (--sends_ > 0 || drained_ == nullptr) return nullptr;
+    if (--calls_ > 0 || drained_ == nullptr) return nullptr;
     drained_->claim->Try(*drained_);
     return std::exchange(drained_, nullptr);
   }
@@ -367,10 +388,10 @@ class FeedCore final : public RefCounted {
   std::uint64_t generation_ = 0;   // of the latest walk
   bool sending_ = false;           // somebody has the turn
   OperationQueue turns_;           // the Sends that wait for theirs
-  std::size_t sends_ = 0;          // both together
+  std::size_t calls_ = 0;          // of Send and Close that have not returned
   bool closed_ = false;
   bool destroying_ = false;
-  Operation* drained_ = nullptr;  // the destructor that waits for all Sends
+  Operation* drained_ = nullptr;  // the destructor that waits for them
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

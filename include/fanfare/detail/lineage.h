@@ -42,8 +42,13 @@ class Lineage : public RefCounted {
 // the thread that runs it.
 class Activity {
  public:
-  explicit Activity(Lineage& running) noexcept
-      : running_(running), outer_(Innermost()) {
+  enum class Kind {
+    kRuns,         // `running`, or a callback of it
+    kEstablishes,  // what will become a part of `running`
+  };
+
+  explicit Activity(Lineage& running, Kind kind = Kind::kRuns) noexcept
+      : running_(running), kind_(kind), outer_(Innermost()) {
     Platform::ThreadSlot() = this;
   }
   ~Activity() { Platform::ThreadSlot() = outer_; }
@@ -63,13 +68,24 @@ class Activity {
     return Innermost()->running_;
   }
 
+  // What a producer that is started now will be a part of; null: of nothing
+  // that is known yet.
+  [[nodiscard]] static Ref<const Lineage> Establishes() noexcept {
+    const Activity* innermost = Innermost();
+    if (innermost == nullptr || innermost->kind_ != Kind::kEstablishes) {
+      return {};
+    }
+    return Ref<const Lineage>::Share(&innermost->running_);
+  }
+
  private:
   static Activity* Innermost() noexcept {
     return static_cast<Activity*>(Platform::ThreadSlot());
   }
 
   Lineage& running_;
-  Activity* outer_;
+  const Kind kind_;
+  Activity* const outer_;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

@@ -64,7 +64,8 @@ struct Operation : ListNode<Operation> {
   bool queued = false;
   // A send that its channel refuses from now on.
   bool retired = false;
-  // A send whose value is to be destroyed after it was moved from.
+  // A send whose value is a copy for it alone, to be destroyed by whoever moves
+  // from it; false once that was done.
   bool consumed = false;
 };
 

@@ -29,17 +29,18 @@ class Parker {
   // Blocks until one of `wanted` has been signalled (true) or until the
   // deadline (false).
   bool Wait(unsigned wanted, Deadline deadline) noexcept {
-    std::unique_lock lock(mutex_);
-    while ((signals_ & wanted) == 0) {
-      if (!deadline.bounded()) {
-        signalled_.wait(lock);
-      } else if (deadline.Expired()) {
-        return false;
-      } else {
+    for (;;) {
+      // Before the lock: it may ask a clock of the user's.
+      const bool expired = deadline.Expired();
+      std::unique_lock lock(mutex_);
+      if ((signals_ & wanted) != 0) return true;
+      if (expired) return false;
+      if (deadline.bounded()) {
         signalled_.wait_until(lock, deadline.moment());
+      } else {
+        signalled_.wait(lock);
       }
     }
-    return true;
   }
 
   // For the thread that waits.

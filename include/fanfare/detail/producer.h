@@ -33,6 +33,11 @@ class ProducerSubscription : public SubscriptionState {
         [self = Ref<ProducerSubscription>::Share(this)] { self->Run(); });
   }
 
+  bool IsPartOf(const Lineage& whole) const noexcept override {
+    return SubscriptionState::IsPartOf(whole) ||
+           (establishes_ && establishes_->IsPartOf(whole));
+  }
+
   void RequestUnsubscribe() noexcept override {
     // The callbacks that the producer has registered are a part of it, too.
     const Activity inside(*this);
@@ -57,6 +62,9 @@ class ProducerSubscription : public SubscriptionState {
     if (thread_.joinable()) thread_.join();
   }
 
+  // The resubscription whose function has started this producer, and which it
+  // may unsubscribe before that function has returned it.
+  const Ref<const Lineage> establishes_ = Activity::Establishes();
   std::stop_source stop_;
   Platform::Mutex joining_;
   Platform::Thread thread_;  // guarded by joining_
@@ -74,7 +82,7 @@ inline constexpr bool kTakesQuitChannel =
 template <typename Producer>
 decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
   if constexpr (kTakesStopToken<Producer>) {
-    return producer(stop);
+    return producer(std::stop_token(stop));
   } else {
     const Channel<std::monostate> quit;
     const std::stop_callback on_stop(stop, [&]() noexcept { quit.Close(); });
@@ -86,7 +94,7 @@ decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
 inline std::exception_ptr ToError(std::exception_ptr error) noexcept {
   return error;
 }
-inline std::exception_ptr ToError(std::error_code code) noexcept {
+inline std::exception_ptr ToError(std::error_code code) {
   if (!code) return nullptr;
   return std::make_exception_ptr(std::system_error(code));
 }

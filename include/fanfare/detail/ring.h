@@ -47,7 +47,7 @@ class Ring {
   [[nodiscard]] T& front() noexcept { return slots_[front_]; }
 
   void PopFront() noexcept {
-    std::destroy_at(&slots_[front_]);
+    std::destroy_at(slots_ + front_);
     if (++front_ == capacity_) front_ = 0;
     --size_;
   }

@@ -23,6 +23,7 @@ class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
  public:
   explicit ScopeEntry(Ref<ScopeCore> scope) noexcept;
 
+  void WatchedEnds() noexcept override;
   void WatchedEnded() noexcept override;
 
   // A tracked subscription is part of its scope, and of whatever its wrapper is
@@ -85,10 +86,8 @@ class ScopeCore final : public Lineage {
       const Listed next = NextToAsk();
       if (!next.entry) break;
       next.subscription->RequestUnsubscribe();
-      // Who cannot wait leaves the others to themselves; those that would not
-      // tell when they have ended are let go of now.
-      if (inside && !next.subscription->TellsWatcher()) Forget(*next.entry);
     }
+    // Who cannot wait leaves the others to themselves.
     if (inside) return;
     for (;;) {
       const Listed next = NextToAwait();
@@ -96,6 +95,35 @@ class ScopeCore final : public Lineage {
       next.subscription->Unsubscribe();
       Forget(*next.entry);
     }
+  }
+
+  // When the scope itself goes: those that do not tell when they have ended
+  // are let go of, even by somebody who cannot wait for them.
+  void CloseForGood() noexcept {
+    Close();
+    List gone;
+    {
+      const std::lock_guard lock(mutex_);
+      for (ScopeEntry* entry = asked_.front(); entry != nullptr;) {
+        ScopeEntry* const next = List::Next(*entry);
+        if (!entry->subscription_->TellsWatcher()) TakeOut(*entry, gone);
+        entry = next;
+      }
+    }
+    for (ScopeEntry* entry = gone.front(); entry != nullptr;
+         entry = List::Next(*entry)) {
+      entry->subscription_->Unsubscribe();
+    }
+    LetGo(gone);
+  }
+
+  // An entry whose subscription is about to have ended does not count any more,
+  // but Close waits for it.
+  void StopCounting(ScopeEntry& entry) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (entry.list_ == nullptr) return;
+    entry.list_->Remove(entry);
+    Append(ending_, entry);
   }
 
   // Takes an entry out, if it still is in.
@@ -127,7 +155,7 @@ class ScopeCore final : public Lineage {
 
   Listed NextToAwait() noexcept {
     const std::lock_guard lock(mutex_);
-    ScopeEntry* entry = asked_.front();
+    ScopeEntry* entry = asked_.empty() ? ending_.front() : asked_.front();
     if (entry == nullptr) return {};
     return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
   }
@@ -137,10 +165,13 @@ class ScopeCore final : public Lineage {
     List gone;
     {
       const std::lock_guard lock(mutex_);
-      for (ScopeEntry* entry = polled_.front(); entry != nullptr;) {
-        ScopeEntry* const next = List::Next(*entry);
-        if (entry->subscription_->ended()) TakeOut(*entry, gone);
-        entry = next;
+      for (List* list : {&polled_, &asked_}) {
+        for (ScopeEntry* entry = list->front(); entry != nullptr;) {
+          ScopeEntry* const next = List::Next(*entry);
+          const SubscriptionState& state = *entry->subscription_;
+          if (!state.TellsWatcher() && state.ended()) TakeOut(*entry, gone);
+          entry = next;
+        }
       }
     }
     LetGo(gone);
@@ -170,11 +201,13 @@ class ScopeCore final : public Lineage {
   List telling_;  // of these we hear when they end
   List polled_;   // these have to be asked
   List asked_;    // these were asked to end by Close
+  List ending_;   // these are about to have ended
 };
 
 inline ScopeEntry::ScopeEntry(Ref<ScopeCore> scope) noexcept
     : scope_(std::move(scope)) {}
 
+inline void ScopeEntry::WatchedEnds() noexcept { scope_->StopCounting(*this); }
 inline void ScopeEntry::WatchedEnded() noexcept { scope_->Forget(*this); }
 
 // What Track returns: the tracked subscription, but dropping it is harmless.
@@ -193,7 +226,9 @@ class ScopeWrapper final : public SubscriptionState {
   void Unsubscribe() noexcept override {
     tracked_->Unsubscribe();
     // Of the others the scope hears.
-    if (!tracked_->TellsWatcher()) scope_->Forget(*entry_);
+    if (!tracked_->TellsWatcher() && tracked_->ended()) {
+      scope_->Forget(*entry_);
+    }
   }
   void Drop() noexcept override {}
   Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }

@@ -49,9 +49,10 @@ class ReceiveCase final : public Case {
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     using Owned = ReceiveCase<T, kOnClosed, std::decay_t<OnValue>,
                               std::decay_t<OnClosed>>;
-    return std::make_unique<Owned>(std::move(core_),
-                                   std::forward<OnValue>(on_value_),
-                                   std::forward<OnClosed>(on_closed_));
+    return std::make_unique<Owned>(
+        std::move(core_),
+        std::decay_t<OnValue>(std::forward<OnValue>(on_value_)),
+        std::decay_t<OnClosed>(std::forward<OnClosed>(on_closed_)));
   }
 
   State Try() override {
@@ -70,11 +71,11 @@ class ReceiveCase final : public Case {
     std::optional<T> received = std::move(received_);
     received_.reset();
     if constexpr (kOnClosed == OnClosedChannel::kPassNullopt) {
-      on_value_(std::move(received));
+      static_cast<void>(on_value_(std::move(received)));
     } else if (received.has_value()) {
-      on_value_(*std::move(received));
+      static_cast<void>(on_value_(*std::move(received)));
     } else {
-      on_closed_();
+      static_cast<void>(on_closed_());
     }
   }
 
@@ -109,14 +110,15 @@ class SendCase final : public Case {
       : core_(std::move(core)),
         sent_(std::forward<Value>(sent)),
         handler_(std::forward<Handler>(handler)) {
-    value = &sent_;
+    value = std::addressof(sent_);
   }
 
   // The same case with a value and a handler of its own.
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     using Owned = SendCase<T, T, std::decay_t<Handler>>;
-    return std::make_unique<Owned>(std::move(core_), std::move(sent_),
-                                   std::forward<Handler>(handler_));
+    return std::make_unique<Owned>(
+        std::move(core_), std::move(sent_),
+        std::decay_t<Handler>(std::forward<Handler>(handler_)));
   }
 
   State Try() override {
@@ -130,12 +132,12 @@ class SendCase final : public Case {
   bool CanRun() const noexcept override { return outcome == Outcome::kDone; }
   void Run() override {
     spent_ = true;
-    handler_();
+    static_cast<void>(handler_());
   }
   void* TakeUnsent(const void* type) noexcept override {
     if (spent_ || type != &kType<T>) return nullptr;
     spent_ = true;
-    return &sent_;
+    return std::addressof(sent_);
   }
 
  private:
@@ -167,7 +169,7 @@ class TimeoutCase final : public Case {
 
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     return std::make_unique<TimeoutCase<Duration, std::decay_t<Handler>>>(
-        duration_, std::forward<Handler>(handler_));
+        duration_, std::decay_t<Handler>(std::forward<Handler>(handler_)));
   }
 
   void Arm() override { deadline_ = Deadline::After(duration_); }
@@ -176,7 +178,7 @@ class TimeoutCase final : public Case {
   }
   State Start(ThreadWaiter&) override { return State::kWaiting; }
   void Cancel() noexcept override {}
-  void Run() override { handler_(); }
+  void Run() override { static_cast<void>(handler_()); }
   Deadline deadline() const override { return deadline_; }
 
  private:
@@ -193,7 +195,8 @@ class StopCase final : public Case {
 
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     return std::make_unique<StopCase<std::decay_t<Handler>>>(
-        std::move(token_), std::forward<Handler>(handler_));
+        std::move(token_),
+        std::decay_t<Handler>(std::forward<Handler>(handler_)));
   }
 
   State Try() override {
@@ -205,7 +208,7 @@ class StopCase final : public Case {
     return State::kWaiting;
   }
   void Cancel() noexcept override { on_stop_.reset(); }
-  void Run() override { handler_(); }
+  void Run() override { static_cast<void>(handler_()); }
 
  private:
   struct Interrupt {
@@ -227,13 +230,13 @@ class DefaultCase final : public Case {
 
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     return std::make_unique<DefaultCase<std::decay_t<Handler>>>(
-        std::forward<Handler>(handler_));
+        std::decay_t<Handler>(std::forward<Handler>(handler_)));
   }
 
   State Try() override { return State::kReady; }
   State Start(ThreadWaiter&) override { return State::kReady; }
   void Cancel() noexcept override {}
-  void Run() override { handler_(); }
+  void Run() override { static_cast<void>(handler_()); }
   bool is_default() const noexcept override { return true; }
 
  private:

@@ -25,11 +25,13 @@ inline Receiver<std::exception_ptr> ClosedErr() {
   return closed;
 }
 
-// Is told when a subscription has ended.
+// Is told when a subscription ends. Both are called outside all locks, and more
+// than once if several threads end the subscription together.
 class Watcher : public Lineage {
  public:
-  // Called outside all locks, and more than once if several threads end the
-  // subscription together.
+  // Before Err() is closed.
+  virtual void WatchedEnds() noexcept = 0;
+  // After.
   virtual void WatchedEnded() noexcept = 0;
 };
 
@@ -61,9 +63,9 @@ class SubscriptionState : public Lineage {
     if (err == nullptr) {
       Ref<Core> made = Ref<Core>::Make(1U);
       if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
-      // Finish() may have looked for a channel before this one was there.
-      if (ended_.load()) err->Close();
     }
+    // Finish() may have looked for a channel before this one was there.
+    if (finished_.load()) err->Close();
     return Access::Make<Receiver<std::exception_ptr>>(Ref<Core>::Share(err));
   }
 
@@ -76,25 +78,27 @@ class SubscriptionState : public Lineage {
   void SetWatcher(Ref<Watcher> watcher) noexcept {
     Watcher* told = watcher.Release();
     watcher_.store(told);
-    if (ended_.load()) told->WatchedEnded();
+    if (ended_.load()) told->WatchedEnds();
+    if (finished_.load()) told->WatchedEnded();
   }
 
  protected:
   // Ends the subscription. May be called by several threads; when any call
-  // returns all of it has been done. The watcher comes first, so that who sees
-  // Err() closed finds the subscription forgotten everywhere. An error needs
-  // memory unless Err() was called before.
+  // returns all of it has been done. An error is told only if Err() was called
+  // before.
   //
-  // All accesses to ended_, err_ and watcher_ here and above are sequentially
-  // consistent: each side writes its own and then reads the other's, so at
-  // least one of them sees both.
+  // All accesses to ended_, finished_, err_ and watcher_ here and above are
+  // sequentially consistent: each side writes its own and then reads the
+  // other's, so at least one of them sees both.
   void Finish(std::exception_ptr error = nullptr) noexcept {
     ended_.store(true);
-    if (Watcher* watcher = watcher_.load()) watcher->WatchedEnded();
-    if (Core* err = err_.load()) {
-      if (error != nullptr) err->TrySend(error);
-      err->Close();
+    if (Watcher* watcher = watcher_.load()) watcher->WatchedEnds();
+    if (error != nullptr) {
+      if (Core* err = err_.load()) err->TrySend(error);
     }
+    finished_.store(true);
+    if (Core* err = err_.load()) err->Close();
+    if (Watcher* watcher = watcher_.load()) watcher->WatchedEnded();
   }
 
  private:
@@ -104,6 +108,7 @@ class SubscriptionState : public Lineage {
   using Core = ChannelCore<std::exception_ptr>;
 
   Platform::Atomic<bool> ended_{false};
+  Platform::Atomic<bool> finished_{false};       // and Err() has its error
   Platform::Atomic<Core*> err_{nullptr};         // a counted reference
   Platform::Atomic<Watcher*> watcher_{nullptr};  // a counted reference
 };
