@@ -31,7 +31,6 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <type_traits>
 #include <utility>
 
@@ -316,9 +315,10 @@ class ReceiveIterator {
     value_.reset();
     Set(receiver_.Receive());
   }
+  // As a whole: g++ 12 takes emplace() to destroy what it has not seen made.
   void Set(std::optional<T> value) noexcept {
-    value_.reset();
-    if (value.has_value()) value_.emplace(*std::move(value));
+    std::destroy_at(std::addressof(value_));
+    std::construct_at(std::addressof(value_), std::move(value));
   }
 
   Receiver<T> receiver_;

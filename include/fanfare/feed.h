@@ -28,7 +28,6 @@
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>
-#include <stop_token>
 #include <type_traits>
 #include <utility>
 

@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
-#include <stop_token>
 #include <utility>
 #include <vector>
 

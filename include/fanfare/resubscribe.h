@@ -22,7 +22,6 @@
 #include <exception>
 #include <optional>
 #include <stdexcept>
-#include <stop_token>
 #include <type_traits>
 #include <utility>
 

@@ -26,7 +26,6 @@
 
 #include <concepts>
 #include <exception>
-#include <stop_token>
 #include <system_error>
 #include <type_traits>
 #include <utility>

@@ -5,7 +5,6 @@
 // How a thread waits for all of its operations, not for one of them: it counts.
 
 #include <cstddef>
-#include <stop_token>
 
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>

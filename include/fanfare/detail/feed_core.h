@@ -24,7 +24,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <stop_token>
 #include <type_traits>
 #include <utility>
 
@@ -38,7 +37,7 @@ namespace fanfare::inline FANFARE_ABI::detail {
 
 template <typename T>
 class FeedCore final : public RefCounted {
-  static_assert(std::is_copy_constructible_v<T>,
+  static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
                 "fanfare: the T of a Feed<T> must be copy-constructible");
 
  public:

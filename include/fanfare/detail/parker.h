@@ -5,7 +5,6 @@
 // How a thread waits: the one place in the library where a thread sleeps.
 
 #include <mutex>
-#include <stop_token>
 
 #include <fanfare/detail/deadline.h>
 #include <fanfare/detail/operation.h>

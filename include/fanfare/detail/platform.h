@@ -30,10 +30,17 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <stop_token>
+#include <stop_token>  // nowhere else in the library: it may not exist
 #include <thread>
 
 #include <fanfare/version.h>
+
+// For what must not be doubled in a program whose libraries hide their symbols.
+#if defined(__GNUC__) && !defined(_WIN32)
+#define FANFARE_SHARED [[gnu::visibility("default")]]
+#else
+#define FANFARE_SHARED
+#endif
 
 #ifndef FANFARE_PLATFORM
 #define FANFARE_PLATFORM StdPlatform
@@ -53,8 +60,9 @@ struct StdPlatform {
   // few instructions.
   static void Yield() noexcept { std::this_thread::yield(); }
 
-  // A word that belongs to the calling thread, null at first.
-  static void*& ThreadSlot() noexcept {
+  // A word that belongs to the calling thread, null at first. The same in all
+  // shared libraries of a program.
+  FANFARE_SHARED static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
   }

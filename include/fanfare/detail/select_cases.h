@@ -7,7 +7,6 @@
 
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <type_traits>
 #include <utility>
 
@@ -18,7 +17,7 @@ namespace fanfare::inline FANFARE_ABI::detail {
 
 // Its address stands for the type T.
 template <typename T>
-inline constexpr char kType = 0;
+FANFARE_SHARED inline constexpr char kType = 0;
 
 struct NoHandler {
   template <typename... Args>

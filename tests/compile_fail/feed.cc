@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+//
+// F1, F10: what cannot be fed, and what cannot subscribe.
+
+#include <memory>
+#include <string>
+
+#include <fanfare/feed.h>
+
+inline void GoodCode(fanfare::Feed<std::string>& feed,
+                     fanfare::Channel<std::string> channel) {
+  fanfare::Subscription subscription = feed.Subscribe(channel);
+  feed.Send("good");
+}
+
+#ifdef FEED_OF_MOVE_ONLY
+// expect: fanfare: the T of a Feed<T> must be copy-constructible
+fanfare::Feed<std::unique_ptr<int>> feed;
+#endif
+
+#ifdef FEED_OF_REFERENCE
+// expect: fanfare: the T of a
+fanfare::Feed<int&> feed;
+#endif
+
+#ifdef COPY
+// expect: use of deleted function | call to deleted constructor
+void Case(const fanfare::Feed<int>& feed) { fanfare::Feed<int> copy(feed); }
+#endif
+
+#ifdef MOVE
+// expect: use of deleted function | call to deleted constructor
+void Case(fanfare::Feed<int>& feed) {
+  fanfare::Feed<int> other(static_cast<fanfare::Feed<int>&&>(feed));
+}
+#endif
+
+#ifdef SUBSCRIBE_RECEIVER
+// expect: use of deleted function | call to deleted member function
+void Case(fanfare::Feed<int>& feed, fanfare::Receiver<int> receiver) {
+  auto subscription = feed.Subscribe(receiver);
+}
+#endif
+
+#ifdef SUBSCRIBE_OTHER_TYPE
+// expect: use of deleted function | call to deleted member function
+void Case(fanfare::Feed<int>& feed, fanfare::Channel<double> channel) {
+  auto subscription = feed.Subscribe(channel);
+}
+#endif
+
+#ifdef SUBSCRIBE_NUMBER
+// expect: use of deleted function | call to deleted member function
+void Case(fanfare::Feed<int>& feed) { auto subscription = feed.Subscribe(42); }
+#endif
+
+#ifdef DROPPED_RESULT
+// expect: a Subscription that is dropped unsubscribes
+void Case(fanfare::Feed<int>& feed, fanfare::Channel<int> channel) {
+  feed.Subscribe(channel);
+}
+#endif

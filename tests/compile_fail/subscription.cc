@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//
+// U4, U6: a Subscription has one owner, and a producer a way to be stopped.
+
+#include <stop_token>
+#include <utility>
+
+#include <fanfare/subscription.h>
+
+inline fanfare::Subscription GoodCode() {
+  fanfare::Subscription one = fanfare::NewSubscription([](std::stop_token) {});
+  fanfare::Subscription other = std::move(one);
+  return other;
+}
+
+#ifdef COPY
+// expect: use of deleted function | copy constructor of 'fanfare::Subscription'
+fanfare::Subscription Case(const fanfare::Subscription& one) { return one; }
+#endif
+
+#ifdef DROPPED_RESULT
+// expect: a Subscription that is dropped unsubscribes
+void Case() {
+  fanfare::NewSubscription([](std::stop_token) {});
+}
+#endif
+
+#ifdef PRODUCER_WITHOUT_STOP
+// expect: fanfare: a producer takes a std::stop_token or a
+fanfare::Subscription Case() {
+  return fanfare::NewSubscription([] {});
+}
+#endif

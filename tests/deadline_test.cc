@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT
+//
+// When a wait ends: clauses C4, C6, S1, S4 and S5, in simulated time.
+
+#include "support/simulated_platform.h"
+// The platform comes first.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include <fanfare/select.h>
+
+#include "support/catch.h"
+#include "support/manual_clock.h"
+
+namespace {
+
+using fanfare::Channel;
+using fanfare::kNoCase;
+using fanfare::OnReceive;
+using fanfare::OnSend;
+using fanfare::OnTimeout;
+using fanfare::Receiver;
+using fanfare::Select;
+using fanfare::SelectCase;
+using fanfare::Sender;
+using fanfare::detail::Deadline;
+using namespace std::chrono_literals;
+
+using Steady = Simulation::Clock;
+using std::chrono::nanoseconds;
+
+struct Tag;
+using Wall = ManualClock<Tag>;
+
+// Sets the clocks and notes what is waited for. `step`, if there is one, is
+// called at every wait with its number; false: the wait ends without a reason.
+class Watch {
+ public:
+  using Step = std::function<bool(std::size_t)>;
+
+  explicit Watch(Step step = {}) : start_(Steady::now()) {
+    Wall::Set(0ns);
+    Simulation::on_wait = [this,
+                           step = std::move(step)](Steady::time_point end) {
+      waits.push_back(end == Steady::time_point::max() ? nanoseconds::max()
+                                                       : end - start_);
+      return !step || step(waits.size());
+    };
+  }
+  ~Watch() { Simulation::on_wait = nullptr; }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  [[nodiscard]] nanoseconds elapsed() const { return Steady::now() - start_; }
+
+  std::vector<nanoseconds> waits;  // until when, from the start
+
+ private:
+  Steady::time_point start_;
+};
+
+void Advance(nanoseconds by) { Simulation::time_ += by; }
+
+// ---------------------------------------------------------------------------
+// Deadline
+// ---------------------------------------------------------------------------
+
+TEST_CASE("C6: a deadline passes at its moment, not before") {
+  Deadline deadline = Deadline::After(10s);
+  CHECK(deadline.bounded());
+  CHECK(deadline.moment() == Steady::now() + 10s);
+  CHECK_FALSE(deadline.Expired());
+  Advance(10s - 1ns);
+  CHECK_FALSE(deadline.Expired());
+  Advance(1ns);
+  CHECK(deadline.Expired());
+  Advance(1ns);
+  CHECK(deadline.Expired());
+}
+
+TEST_CASE("C6: a deadline of no duration or less has passed") {
+  const auto check = [](auto duration) {
+    Deadline deadline = Deadline::After(duration);
+    CHECK(deadline.bounded());
+    CHECK(deadline.Expired());
+    CHECK(deadline.moment() == Steady::now());
+  };
+  check(0ns);
+  check(-1ns);
+  check(-1h);
+  check(nanoseconds::min());
+  check(std::chrono::hours::min());
+  check(std::chrono::duration<double>(-1e300));
+  check(
+      std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN()));
+}
+
+TEST_CASE("C6: a deadline too far away for the clock never passes") {
+  const auto check = [](auto duration) {
+    Deadline deadline = Deadline::After(duration);
+    CHECK_FALSE(deadline.bounded());
+    CHECK_FALSE(deadline.Expired());
+  };
+  check(nanoseconds::max());
+  check(std::chrono::microseconds::max());
+  check(std::chrono::hours::max());
+  check(std::chrono::duration<double>::max());
+  check(std::chrono::duration<float>::max());
+  check(std::chrono::duration<double>(std::numeric_limits<double>::infinity()));
+  check(std::chrono::years(300));
+  CHECK_FALSE(Deadline::Never().bounded());
+  Deadline never = Deadline::Never();
+  CHECK_FALSE(never.Expired());
+  // Two hundred years are few enough.
+  CHECK(Deadline::After(std::chrono::years(200)).bounded());
+}
+
+TEST_CASE("C6: a duration is rounded up to the clock's unit") {
+  using Half = std::chrono::duration<double, std::nano>;
+  using Picoseconds = std::chrono::duration<int, std::pico>;
+  const auto now = Steady::now();
+  CHECK(Deadline::After(Half(1.5)).moment() == now + 2ns);
+  CHECK(Deadline::After(Picoseconds(1)).moment() == now + 1ns);
+  CHECK(Deadline::After(Picoseconds(3000)).moment() == now + 3ns);
+}
+
+TEST_CASE("S5: of two deadlines the earlier one ends first") {
+  const Deadline never = Deadline::Never();
+  const Deadline soon = Deadline::After(1s);
+  const Deadline late = Deadline::After(2s);
+  CHECK(soon.Before(late));
+  CHECK_FALSE(late.Before(soon));
+  CHECK_FALSE(soon.Before(soon));
+  CHECK(soon.Before(never));
+  CHECK_FALSE(never.Before(soon));
+  CHECK_FALSE(never.Before(never));
+}
+
+TEST_CASE("C4: a moment of another clock is asked of that clock") {
+  Wall::Set(0ns);
+  const auto moment = Wall::now() + 10s;
+  Deadline deadline = Deadline::At(moment);
+  CHECK(deadline.bounded());
+  CHECK_FALSE(deadline.Expired());
+  CHECK(deadline.moment() == Steady::now() + 10s);
+  // The steady clock alone does not decide.
+  Advance(10s);
+  Wall::Advance(4s);
+  CHECK_FALSE(deadline.Expired());
+  CHECK(deadline.moment() == Steady::now() + 6s);
+  Advance(6s);
+  Wall::Advance(6s - 1ns);
+  CHECK_FALSE(deadline.Expired());
+  Advance(1us);
+  Wall::Advance(1us);
+  CHECK(deadline.Expired());
+}
+
+// ---------------------------------------------------------------------------
+// Send and Receive
+// ---------------------------------------------------------------------------
+
+TEST_CASE("C4 C6: SendFor and ReceiveFor wait for as long as they are told") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  {
+    const Watch watch;
+    CHECK_FALSE(channel.ReceiveFor(250ms));
+    CHECK(watch.elapsed() == 250ms);
+    CHECK(watch.waits == std::vector<nanoseconds>{250ms});
+  }
+  for (std::size_t i = 0; i < capacity; ++i) channel.TrySend(7);
+  const Watch watch;
+  CHECK_FALSE(channel.SendFor(7, 3h));
+  CHECK(watch.elapsed() == 3h);
+  CHECK(watch.waits == std::vector<nanoseconds>{3h});
+  CHECK(channel.waiting_senders() == 0);
+}
+
+TEST_CASE("C3: a nil handle waits for as long as it is told") {
+  const Watch watch;
+  CHECK_FALSE(Receiver<int>().ReceiveFor(2s));
+  CHECK(watch.elapsed() == 2s);
+  CHECK_FALSE(Sender<int>().SendFor(7, 3s));
+  CHECK(watch.elapsed() == 5s);
+}
+
+TEST_CASE("C6: no wait is too short to be none") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch;
+  CHECK_FALSE(channel.ReceiveFor(0s));
+  CHECK_FALSE(channel.ReceiveFor(-1s));
+  CHECK_FALSE(channel.ReceiveUntil(Wall::now()));
+  CHECK_FALSE(channel.ReceiveUntil(Wall::time_point::min()));
+  CHECK(watch.waits.empty());
+  CHECK(watch.elapsed() == 0s);
+}
+
+TEST_CASE("C6: the longest wait is one without an end") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([&](std::size_t) {
+    channel.Send(7);
+    return false;
+  });
+  CHECK(channel.ReceiveFor(std::chrono::hours::max()) == 7);
+  CHECK(watch.waits == std::vector{nanoseconds::max()});
+}
+
+TEST_CASE("C4: a wait that wakes without a reason goes on") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([](std::size_t wait) {
+    Advance(1s);
+    return wait == 4;
+  });
+  CHECK_FALSE(channel.ReceiveFor(10s));
+  CHECK(watch.waits == std::vector<nanoseconds>(4, 10s));
+  CHECK(watch.elapsed() == 10s);
+}
+
+TEST_CASE("C6: a value that comes with the deadline is received") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([&](std::size_t) { return channel.TrySend(7); });
+  CHECK(channel.ReceiveFor(1s) == 7);
+  CHECK(watch.elapsed() == 1s);
+  CHECK(channel.size() == 0);
+}
+
+TEST_CASE("C6 C5: room that comes with the deadline is taken") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  for (std::size_t i = 0; i < capacity; ++i) channel.TrySend(7);
+  const Watch watch(
+      [&](std::size_t) { return channel.TryReceive().has_value(); });
+  CHECK(channel.SendFor(8, 1s));
+  CHECK(channel.size() == capacity);
+}
+
+TEST_CASE("C4: a clock that falls behind is asked again") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  // The wall clock goes at half the speed.
+  const Watch watch([last = Steady::now()](std::size_t wait) {
+    Wall::Advance(wait < 4 ? 8s / (1 << wait) : 1s);
+    return true;
+  });
+  CHECK_FALSE(channel.ReceiveUntil(Wall::now() + 8s));
+  CHECK(watch.waits == std::vector<nanoseconds>{8s, 12s, 14s, 15s});
+}
+
+TEST_CASE("C4: a clock that is set back makes the wait longer") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([](std::size_t wait) {
+    Wall::Advance(wait == 1 ? -5s : 15s);
+    return true;
+  });
+  CHECK_FALSE(channel.ReceiveUntil(Wall::now() + 10s));
+  CHECK(watch.waits == std::vector<nanoseconds>{10s, 25s});
+}
+
+TEST_CASE("C4: a clock that is set forward is noticed within an hour") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([](std::size_t wait) {
+    Wall::Advance(wait < 3 ? 1h : 500h);
+    return true;
+  });
+  CHECK_FALSE(channel.ReceiveUntil(Wall::now() + 500h));
+  CHECK(watch.waits == std::vector<nanoseconds>{1h, 2h, 3h});
+}
+
+TEST_CASE("C6: a moment beyond the steady clock's range is waited for") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const auto check = [&](auto moment) {
+    const Watch watch([&](std::size_t wait) {
+      if (wait == 3) channel.Send(7);
+      return true;
+    });
+    CHECK(channel.ReceiveUntil(moment) == 7);
+    CHECK(watch.waits == std::vector<nanoseconds>{1h, 2h, 3h});
+  };
+  check(Wall::time_point::max());
+  check(std::chrono::system_clock::time_point::max());
+  check(std::chrono::time_point<Wall, std::chrono::hours>::max());
+  check(std::chrono::sys_days::max());
+  check(std::chrono::time_point<Wall, std::chrono::duration<double>>::max());
+}
+
+TEST_CASE("C6: the first moment of a coarse clock has passed") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch;
+  CHECK_FALSE(channel.ReceiveUntil(std::chrono::sys_days::min()));
+  CHECK(watch.waits.empty());
+}
+
+// ---------------------------------------------------------------------------
+// Select
+// ---------------------------------------------------------------------------
+
+TEST_CASE("S5: the earliest of several timeouts fires, wherever it stands") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const std::array<std::array<nanoseconds, 3>, 6> orders{{{1s, 2s, 3s},
+                                                          {1s, 3s, 2s},
+                                                          {2s, 1s, 3s},
+                                                          {3s, 1s, 2s},
+                                                          {2s, 3s, 1s},
+                                                          {3s, 2s, 1s}}};
+  const Channel<int> channel(capacity);
+  for (const auto& order : orders) {
+    for (int round = 0; round < 10; ++round) {
+      const Watch watch;
+      const std::size_t index =
+          Select(OnReceive(channel, [](int) {}), OnTimeout(order[0]),
+                 OnTimeout(nanoseconds::max()), OnTimeout(order[1]),
+                 OnTimeout(order[2]));
+      constexpr std::array<std::size_t, 3> kIndex{1, 3, 4};
+      std::size_t expected = 0;
+      while (order[expected] != 1s) ++expected;
+      CHECK(index == kIndex[expected]);
+      CHECK(watch.elapsed() == 1s);
+      CHECK(watch.waits == std::vector<nanoseconds>{1s});
+    }
+  }
+}
+
+TEST_CASE("S4 S5: a timeout alone is waited for") {
+  const Watch watch;
+  CHECK(Select(OnTimeout(5s)) == 0);
+  CHECK(watch.elapsed() == 5s);
+  CHECK(Select(OnTimeout(0s)) == 0);
+  CHECK(Select(OnTimeout(-5s)) == 0);
+  CHECK(watch.elapsed() == 5s);
+  CHECK(watch.waits.size() == 1);
+}
+
+TEST_CASE("S4 C6: a timeout of the longest duration is a wait without end") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([&](std::size_t) {
+    channel.Send(7);
+    return false;
+  });
+  CHECK(Select(OnTimeout(std::chrono::hours::max()),
+               OnReceive(channel, [](int) {})) == 1);
+  CHECK(watch.waits == std::vector{nanoseconds::max()});
+}
+
+TEST_CASE("S5 S7: a timeout runs from the start of the Select it is used in") {
+  std::vector<SelectCase> cases;
+  cases.push_back(OnTimeout(5s));
+  cases.push_back(OnTimeout(6s));
+  Advance(100s);
+  for (int round = 0; round < 3; ++round) {
+    const Watch watch;
+    CHECK(Select(cases) == 0);
+    CHECK(watch.elapsed() == 5s);
+    Advance(100s);
+  }
+}
+
+TEST_CASE(
+    "S2 S5: going on without a closed channel does not restart timeouts") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> receiving(capacity);
+  const Channel<int> sending(capacity);
+  for (std::size_t i = 0; i < capacity; ++i) sending.TrySend(7);
+  const Watch watch([&](std::size_t wait) {
+    Advance(3s);
+    if (wait == 1) receiving.Close();
+    if (wait == 2) sending.Close();
+    return wait == 3;
+  });
+  CHECK(Select(OnReceive(receiving, [](int) {}), OnSend(sending, 8),
+               OnTimeout(10s)) == 2);
+  CHECK(watch.waits == std::vector<nanoseconds>(3, 10s));
+  CHECK(watch.elapsed() == 10s);
+}
+
+TEST_CASE("S1: a value that comes with the timeout is received") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([&](std::size_t) { return channel.TrySend(7); });
+  CHECK(Select(OnTimeout(1s), OnReceive(channel, [](int) {})) == 1);
+  CHECK(channel.size() == 0);
+}
+
+TEST_CASE("S1: a Select that wakes without a reason goes on waiting") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  const Watch watch([&](std::size_t wait) {
+    if (wait == 3) channel.Send(7);
+    return false;
+  });
+  CHECK(Select(OnTimeout(1s), OnReceive(channel, [](int) {})) == 1);
+  CHECK(watch.waits == std::vector<nanoseconds>(3, 1s));
+}
+
+}  // namespace

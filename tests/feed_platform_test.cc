@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+//
+// F4, F9, C8: what a Send costs and where user code runs, told by a platform
+// that counts locks and wake-ups.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <version>
+
+namespace counting {
+
+// Of this thread: the locks of the library that it holds, and has ever taken.
+inline thread_local std::size_t held = 0;
+inline thread_local std::size_t taken = 0;
+// Of all threads.
+inline std::atomic<std::size_t> wake_ups{0};
+
+class Mutex {
+ public:
+  void lock() {
+    mutex_.lock();
+    ++held;
+    ++taken;
+  }
+  void unlock() {
+    --held;
+    mutex_.unlock();
+  }
+
+ private:
+  std::mutex mutex_;
+};
+
+class ConditionVariable : public std::condition_variable_any {
+ public:
+  void notify_one() noexcept {
+    ++wake_ups;
+    std::condition_variable_any::notify_one();
+  }
+  void notify_all() noexcept {
+    ++wake_ups;
+    std::condition_variable_any::notify_all();
+  }
+};
+
+struct Platform {
+  template <typename T>
+  using Atomic = std::atomic<T>;
+  using Mutex = counting::Mutex;
+  using ConditionVariable = counting::ConditionVariable;
+  using Clock = std::chrono::steady_clock;
+  using Thread = std::thread;
+
+  static void Yield() noexcept { std::this_thread::yield(); }
+  static void*& ThreadSlot() noexcept {
+    static thread_local void* slot = nullptr;
+    return slot;
+  }
+  static std::uint32_t Random() noexcept {
+    static std::atomic<std::uint32_t> next{0};
+    return next += 0x9E3779B9;
+  }
+};
+
+}  // namespace counting
+
+#define FANFARE_PLATFORM ::counting::Platform
+#define FANFARE_ABI counting
+
+#include <memory>
+#include <stdexcept>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include <fanfare/fanfare.h>
+
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/feeds.h"
+#include "support/in_thread.h"
+#include "support/waiters.h"
+
+namespace {
+
+using fanfare::Channel;
+using fanfare::Feed;
+using fanfare::Subscription;
+
+// Where it is copied, and where it is destroyed while it is live, no lock may
+// be held by this thread.
+class Watched {
+ public:
+  Watched() = default;
+  Watched(const Watched& other) : fails_at_(other.fails_at_) {
+    Look();
+    if (fails_at_ != nullptr && (*fails_at_)-- == 0) {
+      throw std::runtime_error("a copy");
+    }
+  }
+  Watched(Watched&& other) noexcept
+      : live_(std::exchange(other.live_, false)), fails_at_(other.fails_at_) {}
+  ~Watched() {
+    if (live_) Look();
+  }
+
+  void FailAt(int* copy) { fails_at_ = copy; }
+
+  static inline std::atomic<std::size_t> seen{0};
+  static inline std::atomic<std::size_t> under_a_lock{0};
+
+ private:
+  static void Look() {
+    ++seen;
+    if (counting::held > 0) ++under_a_lock;
+  }
+
+  bool live_ = true;
+  int* fails_at_ = nullptr;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("F4: a Send is woken once, by the last that takes its value",
+                   "", int, std::string) {
+  constexpr std::size_t kCount = 1000;
+  Feed<TestType> feed;
+  Audience<TestType> audience(feed, kCount, 0);
+  const auto value = Value<TestType>(1);
+  Sending sending([&] { return feed.Send(value); });
+  for (const auto& channel : audience.channels) AwaitSenders(channel, 1);
+  const std::size_t before = counting::wake_ups;
+  for (std::size_t i = 0; i + 1 < kCount; ++i) {
+    static_cast<void>(audience.channels[i].TryReceive());
+  }
+  CHECK(counting::wake_ups == before);
+  static_cast<void>(audience.channels.back().TryReceive());
+  CHECK(counting::wake_ups == before + 1);
+  CHECK(sending.Get() == kCount);
+}
+
+TEST_CASE(
+    "F4: a Send to subscribers that lag takes a lock for each and few more") {
+  constexpr std::size_t kFew = 16;
+  const std::size_t count = GENERATE(10U, 100U, 1000U);
+  CAPTURE(count);
+  Feed<int> feed;
+  Audience<int> audience(feed, count, 0);
+  std::size_t by_sender = 0;
+  Sending sending([&] {
+    const std::size_t before = counting::taken;
+    const std::size_t served = feed.Send(1);
+    by_sender = counting::taken - before;
+    return served;
+  });
+  for (const auto& channel : audience.channels) AwaitSenders(channel, 1);
+  const std::size_t before = counting::taken;
+  for (const auto& channel : audience.channels) {
+    static_cast<void>(channel.TryReceive());
+  }
+  CHECK(counting::taken - before <= count + kFew);
+  CHECK(sending.Get() == count);
+  CHECK(by_sender <= count + kFew);
+}
+
+TEST_CASE(
+    "F5: subscribing and unsubscribing take few locks however many there are") {
+  constexpr std::size_t kFew = 8;
+  const bool during_send = GENERATE(false, true);
+  Feed<int> feed;
+  Audience<int> audience(feed, 1000, 0);
+  std::unique_ptr<Sending> sending;
+  if (during_send) {
+    sending = std::make_unique<Sending>([&] { return feed.Send(1); });
+    for (const auto& channel : audience.channels) AwaitSenders(channel, 1);
+  }
+  const Channel<int> channel;
+  std::size_t before = counting::taken;
+  const Subscription subscription = feed.Subscribe(channel);
+  CHECK(counting::taken - before <= kFew);
+  before = counting::taken;
+  subscription.Unsubscribe();
+  CHECK(counting::taken - before <= kFew);
+  before = counting::taken;
+  audience.subscriptions[500].Unsubscribe();
+  CHECK(counting::taken - before <= kFew);
+  feed.Close();
+  if (sending != nullptr) CHECK(sending->Get() == 0);
+}
+
+TEST_CASE("F9 C8: no copy is made and no live value destroyed under a lock") {
+  enum { kReady, kServed, kGivesUp, kUnsubscribed, kChannelsClosed, kClosed };
+  const int how = GENERATE(range(0, 6));
+  const bool rvalue = GENERATE(false, true);
+  CAPTURE(how, rvalue);
+  Watched::seen = 0;
+  Watched::under_a_lock = 0;
+  {
+    Feed<Watched> feed;
+    Audience<Watched> audience(feed, 4, how == kReady ? 1 : 0);
+    Watched value;
+    std::stop_source stop;
+    Sending sending([&] {
+      return rvalue ? feed.Send(std::move(value), stop.get_token())
+                    : feed.Send(value, stop.get_token());
+    });
+    AwaitThat([&] { return audience.blocked() + audience.served() == 4; });
+    switch (how) {
+      case kReady:
+        break;
+      case kServed:
+        for (const auto& channel : audience.channels) {
+          static_cast<void>(channel.TryReceive());
+        }
+        break;
+      case kGivesUp:
+        stop.request_stop();
+        break;
+      case kUnsubscribed:
+        for (const auto& one : audience.subscriptions) one.Unsubscribe();
+        break;
+      case kChannelsClosed:
+        for (const auto& channel : audience.channels) channel.Close();
+        break;
+      default:
+        feed.Close();
+    }
+    CHECK(sending.Get() == (how == kReady || how == kServed ? 4 : 0));
+    // Some are still in the channels: they are destroyed with them.
+  }
+  CHECK(Watched::seen >= 6);
+  CHECK(Watched::under_a_lock == 0);
+}
+
+TEST_CASE("F9 C8: no value is destroyed under a lock when a copy throws") {
+  const int at = GENERATE(0, 1, 2, 3);
+  CAPTURE(at);
+  Watched::under_a_lock = 0;
+  int fails_at = at;
+  {
+    Feed<Watched> feed;
+    Audience<Watched> audience(feed, {0, 1, 0, 1});
+    Watched value;
+    value.FailAt(&fails_at);
+    CHECK_THROWS_AS(feed.Send(value), std::runtime_error);
+    CHECK(audience.blocked() == 0);
+  }
+  CHECK(Watched::under_a_lock == 0);
+  CHECK(counting::held == 0);
+}
+
+TEST_CASE("F7 C8: no value is destroyed under a lock when nobody waits") {
+  Watched::seen = 0;
+  Watched::under_a_lock = 0;
+  {
+    Feed<Watched> feed;
+    Audience<Watched> audience(feed, {0, 1, 0, 1, 0});
+    const Watched value;
+    audience.channels[2].Close();
+    CHECK(feed.TrySend(value) == 2);
+    CHECK(feed.TrySend(value) == 0);
+  }
+  CHECK(Watched::seen >= 8);
+  CHECK(Watched::under_a_lock == 0);
+}

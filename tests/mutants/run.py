@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Applies the faults of mutants.txt to a copy of the tree, one by one, and
+tells which of them the tests do not notice.
+
+Usage: run.py [NAME...]       all of them, or those named; --jobs N, --timeout S
+Exit code 1 if one survived, 2 if one could not be applied.
+"""
+
+import argparse
+import concurrent.futures
+import pathlib
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def read_mutants():
+    text = (ROOT / "tests/mutants/mutants.txt").read_text()
+    text = re.sub(r"^#.*\n", "", text, flags=re.M)
+    for block in re.split(r"\n\s*\n", text.strip()):
+        match = re.fullmatch(
+            r"(?P<name>[\w-]+): (?P<programs>[\w ]+)\n(?P<header>\S+)\n"
+            r"- (?P<old>.*?)\n\+ ?(?P<new>.*?)(?:\n@(?P<nth>\d+))?", block, re.S)
+        if match is None:
+            sys.exit(f"mutants.txt: cannot read\n{block}")
+        yield match.groupdict()
+
+
+class Tree:
+    """A copy of the project in which one mutant at a time is built."""
+
+    def __init__(self, folder):
+        self.root = pathlib.Path(folder)
+        shutil.copytree(ROOT, self.root, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("build", ".git"))
+        self.run("cmake", "-S", self.root, "-B", self.root / "build",
+                 "-DCMAKE_BUILD_TYPE=Debug", "-DFANFARE_BUILD_EXAMPLES=OFF",
+                 "-DCMAKE_CXX_FLAGS=-O1 -w -fsanitize=address",
+                 check=True)
+
+    @staticmethod
+    def run(*command, **options):
+        return subprocess.run([str(word) for word in command],
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, **options)
+
+    def noticed(self, mutant, timeout):
+        """Which program noticed the mutant, and how; None: nobody did."""
+        header = self.root / "include/fanfare" / mutant["header"]
+        original = header.read_text()
+        parts = original.split(mutant["old"])
+        nth = int(mutant["nth"] or 1)
+        if len(parts) != 2 and not (mutant["nth"] and len(parts) > nth):
+            raise LookupError(f"{mutant['name']}: stands {len(parts) - 1} times")
+        mutated = (mutant["old"].join(parts[:nth]) + mutant["new"] +
+                   mutant["old"].join(parts[nth:]))
+        header.write_text(mutated)
+        try:
+            for program in mutant["programs"].split():
+                how = self.outcome(program, timeout)
+                if how:
+                    return f"{program} {how}"
+        finally:
+            header.write_text(original)
+        return None
+
+    def outcome(self, program, timeout):
+        build = self.root / "build"
+        # Listing the tests is a part of the build and may be what hangs.
+        try:
+            if self.run("cmake", "--build", build, "--target", program,
+                        timeout=600).returncode:
+                return "does not build"
+            return ("fails" if self.run(build / "tests" / program,
+                                        timeout=timeout).returncode else None)
+        except subprocess.TimeoutExpired:
+            return "hangs"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--timeout", type=float, default=60)
+    arguments = parser.parse_args()
+    mutants = [m for m in read_mutants()
+               if not arguments.names or m["name"] in arguments.names]
+
+    survivors, unfit = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        trees = queue.Queue()
+        for job in range(arguments.jobs):
+            trees.put(Tree(pathlib.Path(folder) / str(job)))
+
+        def judge(mutant):
+            tree = trees.get()
+            try:
+                how = tree.noticed(mutant, arguments.timeout)
+                if how is None:
+                    survivors.append(mutant["name"])
+                elif how.endswith("build"):
+                    unfit.append(mutant["name"])
+                return f"{mutant['name']}: {how or 'SURVIVED'}"
+            except LookupError as error:
+                unfit.append(mutant["name"])
+                return str(error)
+            finally:
+                trees.put(tree)
+
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            for line in pool.map(judge, mutants):
+                print(line, flush=True)
+
+    print(f"{len(mutants)} mutants, {len(survivors)} survived "
+          f"{survivors or ''}, {len(unfit)} could not be tried {unfit or ''}")
+    sys.exit(2 if unfit else 1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()
