@@ -425,6 +425,9 @@ TEST_CASE("U2: Unsubscribe after the failure waits for the producer to end") {
   struct Slow {
     Channel<int> let_go;
     std::shared_ptr<int> token;
+    Slow(Channel<int> l, std::shared_ptr<int> t)
+        : let_go(std::move(l)), token(std::move(t)) {}
+    Slow(const Slow&) = delete;
     ~Slow() { static_cast<void>(let_go.Receive()); }
   };
   const std::weak_ptr<int> alive = token;

@@ -41,7 +41,7 @@ class Tree:
                         ignore=shutil.ignore_patterns("build", ".git"))
         self.run("cmake", "-S", self.root, "-B", self.root / "build",
                  "-DCMAKE_BUILD_TYPE=Debug", "-DFANFARE_BUILD_EXAMPLES=OFF",
-                 "-DCMAKE_CXX_FLAGS=-O1 -w -fsanitize=address",
+                 "-DCMAKE_CXX_FLAGS=-O0 -w -fsanitize=address",
                  check=True)
 
     @staticmethod
