@@ -40,7 +40,7 @@ using namespace std::chrono_literals;
 
 using Bodies = std::vector<std::function<void()>>;
 
-constexpr std::uint64_t kSeeds = 40;
+constexpr std::uint64_t kSeeds = 100;
 
 // Calls `scenario(run)` again and again, where `run(bodies)` runs the bodies in
 // simulated threads; every time another order of events.
