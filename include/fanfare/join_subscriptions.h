@@ -33,7 +33,7 @@ namespace fanfare::inline FANFARE_ABI {
 [[nodiscard("a Subscription that is dropped unsubscribes")]] inline Subscription
 JoinSubscriptions(std::vector<Subscription> members);
 
-template <std::same_as<Subscription>... Members>
+template <std::convertible_to<Subscription>... Members>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 JoinSubscriptions(Members... members) {
   std::vector<Subscription> all;

@@ -39,7 +39,7 @@ class SubscriptionScope {
   // be dropped: unsubscribing the wrapper ends the subscription and removes it
   // from the scope, destroying the wrapper does neither. The wrapper may
   // outlive the scope. An empty subscription comes back empty. Never blocks,
-  // but after Close: then unsubscribes its argument, as ~Subscription does, and
+  // but after Close: then unsubscribes its argument, as Unsubscribe does, and
   // returns an empty one. May throw std::bad_alloc; the argument is
   // unsubscribed then. Cost: constant, and a look at each tracked wrapper or
   // foreign type. (P1, P2)

@@ -62,7 +62,8 @@ class ProducerSubscription : public SubscriptionState {
   }
 
   // The resubscription whose function has started this producer, and which it
-  // may unsubscribe before that function has returned it.
+  // may unsubscribe before that function has returned it. For good: one that is
+  // not returned counts as a part, too.
   const Ref<const Lineage> establishes_ = Activity::Establishes();
   std::stop_source stop_;
   Platform::Mutex joining_;

@@ -75,11 +75,12 @@ class ScopeCore final : public Lineage {
   }
 
   void Close() noexcept {
-    const bool inside = Activity::IsInside(*this);
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
     }
+    // Only now, when no more are added: the caller may be one that was.
+    const bool inside = Activity::IsInside(*this);
     // Asks them all, then waits for each. Several threads that close share the
     // asking, and each waits for all.
     for (;;) {
