@@ -384,6 +384,21 @@ TEST_CASE("S7: a stop requested meanwhile ends a blocked Select, also again") {
   CHECK(selecting.Get() == 1);
 }
 
+// Seen by AddressSanitizer: the waiter that the case knew is gone.
+TEST_CASE("S7: a stop that is requested after a Select disturbs nobody") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const Channel<int> channel(capacity);
+  std::stop_source source;
+  std::array<SelectCase, 2> cases{OnReceive(channel, [](int) {}),
+                                  OnStop(source.get_token())};
+  InThread selecting([&] { return Select(cases); });
+  AwaitReceivers(channel, 1);
+  CHECK(channel.TrySend(1));
+  CHECK(selecting.Get() == 0);
+  source.request_stop();
+  CHECK(Select(cases) == 1);
+}
+
 TEST_CASE("S7 S1: two defaults are refused, and nothing has happened") {
   const Channel<int> channel(1);
   std::vector<SelectCase> cases;

@@ -10,129 +10,22 @@
 // few instructions are met. Each case runs for FANFARE_STRESS_SECONDS, 1 if
 // that is not set.
 
+#include "../support/unsteady_platform.h"
+// It comes first, because it says what the library stands on.
+
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <cstdint>
-#include <cstdlib>
-#include <mutex>
-#include <random>
-#include <thread>
-#include <type_traits>
-#include <utility>
-
-namespace unsteady {
-
-inline std::atomic<bool> on = false;
-
-// Of this thread; reproducible only as far as threads are.
-inline std::uint32_t Chance(std::uint32_t below) {
-  static std::atomic<std::uint32_t> seeds = 1;
-  static thread_local std::minstd_rand chance(seeds += 7919);
-  return static_cast<std::uint32_t>(chance()) % below;
-}
-
-inline void Stumble() noexcept {
-  if (on.load(std::memory_order_relaxed) && Chance(8) == 0) {
-    std::this_thread::yield();
-  }
-}
-
-class Mutex {
- public:
-  void lock() {
-    Stumble();
-    mutex_.lock();
-  }
-  void unlock() {
-    mutex_.unlock();
-    Stumble();
-  }
-
- private:
-  std::mutex mutex_;
-};
-
-// What the library uses of std::atomic.
-template <typename T>
-class Atomic {
- public:
-  Atomic() = default;
-  constexpr Atomic(T value) noexcept  // NOLINT(google-explicit-constructor)
-      : value_(value) {}
-
-  T load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
-    Stumble();
-    return value_.load(order);
-  }
-  void store(T value,
-             std::memory_order order = std::memory_order_seq_cst) noexcept {
-    Stumble();
-    value_.store(value, order);
-    Stumble();
-  }
-  T exchange(T value,
-             std::memory_order order = std::memory_order_seq_cst) noexcept {
-    Stumble();
-    return value_.exchange(value, order);
-  }
-  template <typename D>
-  T fetch_add(D by,
-              std::memory_order order = std::memory_order_seq_cst) noexcept {
-    Stumble();
-    return value_.fetch_add(static_cast<T>(by), order);
-  }
-  template <typename D>
-  T fetch_sub(D by,
-              std::memory_order order = std::memory_order_seq_cst) noexcept {
-    Stumble();
-    return value_.fetch_sub(static_cast<T>(by), order);
-  }
-  template <typename... Orders>
-  bool compare_exchange_strong(T& expected, T desired,
-                               Orders... orders) noexcept {
-    Stumble();
-    return value_.compare_exchange_strong(expected, desired, orders...);
-  }
-  template <typename... Orders>
-  bool compare_exchange_weak(T& expected, T desired,
-                             Orders... orders) noexcept {
-    Stumble();
-    return value_.compare_exchange_weak(expected, desired, orders...);
-  }
-
- private:
-  std::atomic<T> value_;
-};
-
-}  // namespace unsteady
-
-struct UnsteadyPlatform {
-  template <typename T>
-  using Atomic = unsteady::Atomic<T>;
-  using Mutex = unsteady::Mutex;
-  using ConditionVariable = std::condition_variable_any;
-  using Clock = std::chrono::steady_clock;
-  using Thread = std::thread;
-
-  static void Yield() noexcept { std::this_thread::yield(); }
-  static void*& ThreadSlot() noexcept {
-    static thread_local void* slot = nullptr;
-    return slot;
-  }
-  static std::uint32_t Random() noexcept { return unsteady::Chance(1U << 30); }
-};
-
-#define FANFARE_PLATFORM ::UnsteadyPlatform
-#define FANFARE_ABI unsteady
-
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
+#include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <fanfare/fanfare.h>
