@@ -701,6 +701,30 @@ TEST_CASE("F9 C8: the copy constructor sends on another feed") {
   CHECK(inner_audience.channels[1].size() == 2);
 }
 
+TEST_CASE(
+    "F5 F8 C8: what Unsubscribe and Close take back may send when destroyed") {
+  const bool close = GENERATE(false, true);
+  CAPTURE(close);
+  Ledger ledger;
+  Feed<Tracked> feed;
+  Audience<Tracked> audience(feed, 1, 0);
+  std::atomic<bool> sent{false};
+  // Waits for its turn, and so for the Send that is blocked now.
+  ledger.on_destroy = [&] { sent = feed.Send(Tracked(ledger, 8)) == 0; };
+  const Tracked value(ledger, 7);
+  Sending sending([&] { return feed.Send(value); });
+  AwaitThat([&] { return audience.blocked() == 1; });
+  ledger.armed = true;
+  if (close) {
+    feed.Close();
+  } else {
+    audience.subscriptions[0].Unsubscribe();
+  }
+  CHECK(sent);
+  CHECK(sending.Get() == 0);
+  CHECK(ledger.alive == 1);
+}
+
 TEST_CASE("F7 C8: the destructor of a value that is taken back uses the feed") {
   const int how = GENERATE(range(0, 5));
   CAPTURE(how);

@@ -482,6 +482,26 @@ TEST_CASE(
   CHECK(passing.size() == 0);
 }
 
+TEST_CASE("F3 F5: who comes and goes while a Send is blocked is forgotten") {
+  using Value = std::shared_ptr<int>;
+  Feed<Value> feed;
+  const Channel<Value> channel;
+  const Subscription subscription = feed.Subscribe(channel);
+  Sending sending([&] { return feed.Send(nullptr); });
+  AwaitSenders(channel, 1);
+  // Is in the passing channel for as long as the feed remembers that.
+  Value value = std::make_shared<int>(1);
+  const std::weak_ptr<int> remembered = value;
+  {
+    const Channel<Value> passing(1);
+    passing.Send(std::move(value));
+    const Subscription dropped = feed.Subscribe(passing);
+  }
+  CHECK(remembered.expired());
+  CHECK(channel.Receive().has_value());
+  CHECK(sending.Get() == 1);
+}
+
 TEST_CASE("F3: the turn goes on when the Send that has it gives up") {
   const auto way = GENERATE(Impatient::kByStop, Impatient::kByDeadline);
   Feed<int> feed;
