@@ -258,6 +258,23 @@ TEST_CASE("P1: RequestUnsubscribe of the wrapper asks and never waits") {
 
 // --- P2: Close ---------------------------------------------------------------
 
+TEST_CASE("P1: one that ended before it is tracked is not kept in memory") {
+  using Value = std::shared_ptr<int>;
+  Value value = std::make_shared<int>(1);
+  const std::weak_ptr<int> kept = value;
+  SubscriptionScope scope;
+  {
+    Feed<Value> feed;
+    const Channel<Value> channel(1);
+    channel.Send(std::move(value));
+    Subscription subscription = feed.Subscribe(channel);
+    subscription.Unsubscribe();
+    scope.Track(std::move(subscription));
+  }
+  CHECK(scope.Count() == 0);
+  CHECK(kept.expired());
+}
+
 TEST_CASE("P2: Close ends what is tracked") {
   SubscriptionScope scope;
   Puppet one;

@@ -768,6 +768,21 @@ TEST_CASE("U4: assigning a subscription to itself keeps it") {
 
 // --- U5: foreign types -------------------------------------------------------
 
+TEST_CASE("U5: a type that is made of a Subscription can be wrapped again") {
+  struct Shared {
+    explicit Shared(Subscription of)
+        : held(std::make_shared<Subscription>(std::move(of))) {}
+    Receiver<std::exception_ptr> Err() const { return held->Err(); }
+    void Unsubscribe() const noexcept { held->Unsubscribe(); }
+    std::shared_ptr<Subscription> held;
+  };
+  const Subscription subscription =
+      Shared(NewSubscription([](std::stop_token stop) { WaitForStop(stop); }));
+  CHECK_FALSE(subscription.Err().closed());
+  subscription.Unsubscribe();
+  CHECK(subscription.Err().drained());
+}
+
 TEST_CASE("U5: a foreign subscription is unsubscribed through the wrapper") {
   Foreign foreign;
   const Subscription sub(foreign);

@@ -48,8 +48,8 @@ class Subscription;
 // closed once the subscription has ended, and may carry one error before. It
 // may have a RequestUnsubscribe(), which only asks for the end. (U5)
 template <typename S>
-concept SubscriptionSource = !std::same_as<S, Subscription> &&
-                             std::move_constructible<S> && requires(S source) {
+concept SubscriptionSource =
+    !std::same_as<S, Subscription> && requires(S source) {
   { source.Err() } -> std::convertible_to<Receiver<std::exception_ptr>>;
   source.Unsubscribe();
 };
@@ -196,7 +196,12 @@ Ref<FunctionSubscription<std::decay_t<Producer>>> MakeProducer(
 template <SubscriptionSource Source>
 Subscription::Subscription(Source source)
     : state_(detail::Ref<detail::WrappedSubscription<Source>>::Make(
-          std::move(source))) {}
+          std::move(source))) {
+  // Not in the concept: whether a source that is made of a Subscription can be
+  // moved is asked by asking whether it can be wrapped.
+  static_assert(std::is_move_constructible_v<Source>,
+                "fanfare: a source that a Subscription wraps must be movable");
+}
 
 template <typename Producer>
 Subscription NewSubscription(Producer&& producer) {
