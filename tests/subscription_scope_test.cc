@@ -275,6 +275,23 @@ TEST_CASE("P1: one that ended before it is tracked is not kept in memory") {
   CHECK(kept.expired());
 }
 
+TEST_CASE("U3 P2: a producer closes the scope that its wrapper is tracked by") {
+  SubscriptionScope inner;
+  SubscriptionScope outer;
+  const Channel<int> go;
+  std::size_t alive = 99;
+  outer.Track(inner.Track(NewSubscription([&](std::stop_token) {
+    static_cast<void>(go.Receive());
+    outer.Close();
+    alive = outer.Count();
+  })));
+  go.Close();
+  inner.Close();
+  CHECK(alive == 1);
+  outer.Close();
+  CHECK(outer.Count() == 0);
+}
+
 TEST_CASE("P2: Close ends what is tracked") {
   SubscriptionScope scope;
   Puppet one;
