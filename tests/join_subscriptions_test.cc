@@ -58,6 +58,19 @@ class Pair {
 
 }  // namespace
 
+TEST_CASE("U7 P1: a join waits for a member that a scope tracks as well") {
+  SubscriptionScope scope;
+  std::atomic<bool> ended = false;
+  const Subscription join =
+      JoinSubscriptions(scope.Track(NewSubscription([&](std::stop_token stop) {
+        WaitForStop(stop);
+        for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+        ended = true;
+      })));
+  join.Unsubscribe();
+  CHECK(ended);
+}
+
 TEST_CASE("U7: a join of nothing ends at once") {
   Subscription join;
   SECTION("no argument") { join = JoinSubscriptions(); }
