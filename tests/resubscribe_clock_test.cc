@@ -5,6 +5,7 @@
 // replaces the platform; its threads can be made to fail, too.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <concepts>
@@ -374,6 +375,24 @@ TEST_CASE("S5: timeouts run from the start of each Select") {
   FakeClock::Advance(5s);
   selecting.join();
   CHECK(chosen == std::vector<std::size_t>{0, 1});
+}
+
+TEST_CASE("S5 S7: a timeout that is kept runs from the start of each Select") {
+  const Channel<int> channel(1);
+  std::array<fanfare::SelectCase, 2> cases{OnReceive(channel, [](int) {}),
+                                           OnTimeout(5s)};
+  channel.Send(1);
+  FakeClock::Advance(1s);
+  CHECK(Select(cases) == 0);
+  // Over, had it run on from the first Select.
+  FakeClock::Advance(6s);
+  channel.Send(2);
+  std::size_t others = 0;
+  for (int i = 0; i < 100; ++i) {
+    others += Select(cases);
+    channel.TrySend(2);
+  }
+  CHECK(others == 0);
 }
 
 TEST_CASE("S5: a timeout that is over is ready at once") {
