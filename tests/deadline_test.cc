@@ -407,3 +407,29 @@ TEST_CASE("S1: a Select that wakes without a reason goes on waiting") {
 }
 
 }  // namespace
+
+namespace {
+
+// A clock that, when it is asked, serves who waits by it.
+struct ServingClock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<ServingClock>;
+  static constexpr bool is_steady = false;
+  static inline const fanfare::Channel<int>* channel = nullptr;
+
+  static time_point now() noexcept {
+    if (channel->waiting_receivers() == 1) channel->TrySend(7);
+    return time_point();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("C4 C8: a clock is asked outside all locks and may use the channel") {
+  const fanfare::Channel<int> channel;
+  ServingClock::channel = &channel;
+  const ServingClock::time_point moment(std::chrono::seconds(1));
+  CHECK(channel.ReceiveUntil(moment) == 7);
+}
