@@ -416,7 +416,7 @@ struct ServingClock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<ServingClock>;
-  static constexpr bool is_steady = false;
+  [[maybe_unused]] static constexpr bool is_steady = false;
   static inline const fanfare::Channel<int>* channel = nullptr;
 
   static time_point now() noexcept {
