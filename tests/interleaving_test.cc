@@ -422,7 +422,9 @@ TEST_CASE("C8 S1: no lock is held while a user's code runs or others wake") {
   });
   CHECK(calls > 0);
   CHECK(locked == 0);
-  CHECK(Simulation::most_locks_at_notify == 1);  // the sleeper's own
+  // The sleeper's own; with a large ring hardly anybody comes to sleep.
+  CHECK(Simulation::most_locks_at_notify <= 1);
+  if (capacity == 0) CHECK(Simulation::most_locks_at_notify == 1);
 }
 
 // ---------------------------------------------------------------------------

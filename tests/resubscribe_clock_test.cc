@@ -4,6 +4,9 @@
 // test moves: the very waits, without waiting. A program of its own, because it
 // replaces the platform; its threads can be made to fail, too.
 
+#define FANFARE_PLATFORM ::FakePlatform
+#define FANFARE_ABI fake_clock
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -23,6 +26,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <fanfare/detail/spin_lock.h>
 
 // Time, which stands still until it is moved on.
 class FakeClock {
@@ -132,24 +137,30 @@ class FakeThread : public std::thread {
 struct FakePlatform {
   template <typename T>
   using Atomic = std::atomic<T>;
+  using Lock = fanfare::detail::SpinLock<FakePlatform>;
   using Mutex = std::mutex;
   using ConditionVariable = FakeConditionVariable;
   using Clock = FakeClock;
   using Thread = FakeThread;
 
   static void Yield() noexcept { std::this_thread::yield(); }
+  static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
   }
+  template <typename T>
+  static T& Local() noexcept {
+    static thread_local T local;
+    return local;
+  }
+  static constexpr int kMostSpins = 4;
+  static constexpr int kMostYields = 4;
   static std::uint32_t Random() noexcept {
     static std::atomic<std::uint32_t> state = 1;
     return state = state * 1664525U + 1013904223U;
   }
 };
-
-#define FANFARE_PLATFORM ::FakePlatform
-#define FANFARE_ABI fake_clock
 
 #include <fanfare/fanfare.h>
 

@@ -34,6 +34,8 @@
 #include <utility>
 #include <vector>
 
+#include <fanfare/detail/spin_lock.h>
+
 class Simulation {
  public:
   struct Clock {
@@ -149,6 +151,10 @@ class Simulation {
       Point();
       return value_.compare_exchange_strong(expected, value, success, failure);
     }
+    T fetch_or(T bits, std::memory_order order = kOrder) noexcept {
+      Point();
+      return value_.fetch_or(bits, order);
+    }
     T fetch_add(T by, std::memory_order order = kOrder) noexcept {
       Point();
       return value_.fetch_add(by, order);
@@ -175,7 +181,7 @@ class Simulation {
     return static_cast<std::uint32_t>(chance_());
   }
 
-  // How many mutexes the calling thread has locked.
+  // How many locks and mutexes the calling thread holds.
   static inline thread_local int locks_held = 0;
   // How many a thread had locked when it woke another, at most.
   static inline int most_locks_at_notify = 0;
@@ -277,7 +283,7 @@ class Simulation {
       candidates.clear();
       collect(State::kReady);
     }
-    if (candidates.empty()) collect(State::kYielding);
+    if (candidates.empty() || chance_() % 4 == 0) collect(State::kYielding);
     if (candidates.empty()) {
       running_ = kNobody;
       if (std::any_of(threads_.begin(), threads_.end(), [](auto& thread) {
@@ -305,16 +311,35 @@ class Simulation {
 struct SimulatedPlatform {
   template <typename T>
   using Atomic = Simulation::Atomic<T>;
+  class Lock : public fanfare::detail::SpinLock<SimulatedPlatform> {
+   public:
+    void lock() noexcept {
+      SpinLock::lock();
+      ++Simulation::locks_held;
+    }
+    void unlock() noexcept {
+      --Simulation::locks_held;
+      SpinLock::unlock();
+    }
+  };
   using Mutex = Simulation::Mutex;
   using ConditionVariable = Simulation::ConditionVariable;
   using Clock = Simulation::Clock;
   using Thread = std::thread;
 
   static void Yield() noexcept { Simulation::Yield(); }
+  static void Pause() noexcept { Simulation::Yield(); }
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
   }
+  template <typename T>
+  static T& Local() noexcept {
+    static thread_local T local;
+    return local;
+  }
+  static constexpr int kMostSpins = 1;
+  static constexpr int kMostYields = 1;
   static std::uint32_t Random() noexcept { return Simulation::Random(); }
 };
 

@@ -6,6 +6,9 @@
 #ifndef FANFARE_TESTS_SUPPORT_UNSTEADY_PLATFORM_H_
 #define FANFARE_TESTS_SUPPORT_UNSTEADY_PLATFORM_H_
 
+#define FANFARE_PLATFORM ::UnsteadyPlatform
+#define FANFARE_ABI unsteady
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,6 +16,8 @@
 #include <mutex>
 #include <random>
 #include <thread>
+
+#include <fanfare/detail/spin_lock.h>
 
 namespace unsteady {
 
@@ -81,6 +86,11 @@ class Atomic {
     Stumble();
     return value_.fetch_sub(static_cast<T>(by), order);
   }
+  T fetch_or(T bits,
+             std::memory_order order = std::memory_order_seq_cst) noexcept {
+    Stumble();
+    return value_.fetch_or(bits, order);
+  }
   template <typename... Orders>
   bool compare_exchange_strong(T& expected, T desired,
                                Orders... orders) noexcept {
@@ -103,20 +113,26 @@ class Atomic {
 struct UnsteadyPlatform {
   template <typename T>
   using Atomic = unsteady::Atomic<T>;
+  using Lock = fanfare::detail::SpinLock<UnsteadyPlatform>;
   using Mutex = unsteady::Mutex;
   using ConditionVariable = std::condition_variable_any;
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
   static void Yield() noexcept { std::this_thread::yield(); }
+  static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
   }
+  template <typename T>
+  static T& Local() noexcept {
+    static thread_local T local;
+    return local;
+  }
+  static constexpr int kMostSpins = 4;
+  static constexpr int kMostYields = 4;
   static std::uint32_t Random() noexcept { return unsteady::Chance(1U << 30); }
 };
-
-#define FANFARE_PLATFORM ::UnsteadyPlatform
-#define FANFARE_ABI unsteady
 
 #endif  // FANFARE_TESTS_SUPPORT_UNSTEADY_PLATFORM_H_

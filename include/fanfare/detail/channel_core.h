@@ -2,16 +2,22 @@
 #ifndef FANFARE_DETAIL_CHANNEL_CORE_H_
 #define FANFARE_DETAIL_CHANNEL_CORE_H_
 
-// The memory behind a channel: the values, the operations that wait, one lock.
+// The memory behind a channel: the values, the operations that wait, two locks.
 //
 // It offers a few verbs to any waiter (Try, Start, Cancel, and Retire for a
-// feed) and does not know who it is. Invariants, whenever the lock is free and
-// operations that have lost their claim, or belong to the Select that is being
-// looked at, are left out:
+// feed) and does not know who it is. Invariants, whenever both locks are free
+// and operations that have lost their claim, or belong to the Select that is
+// being looked at, are left out:
 //   - a receive waits only while the ring is empty and no send waits;
 //   - a send waits only while the ring is full;
 //   - nothing waits in a closed channel.
 // So the front of a queue is always served before a newcomer on its side.
+//
+// Each end of the ring has a lock. Who holds one alone may use that end, and
+// that is all that most operations do. What concerns both ends (to wait, to
+// meet one that waits, to close) takes both locks, the front's first. The
+// receives that wait are kept with the back's lock, and the sends with the
+// front's: one lock tells whether there is anybody on the other side to serve.
 // No thread ever holds the locks of two channels.
 
 #include <cstddef>
@@ -38,42 +44,47 @@ class ChannelCore final : public RefCounted {
 
  public:
   explicit ChannelCore(std::size_t capacity) : ring_(capacity) {}
+  ~ChannelCore() {
+    while (ring_.HasValue(front_.end, back_.end)) PopFront();
+  }
 
   // Completes the operation if that needs no waiting, else returns kPending
   // and has done nothing.
   Outcome TrySend(Operation& send) noexcept {
-    return Begin<&ChannelCore::SendNow>(send, nullptr, nullptr);
+    if (const auto outcome = SendAtBack(send)) return *outcome;
+    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
   Outcome TryReceive(Operation& receive) noexcept {
-    return Begin<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
+    if (const auto outcome = ReceiveAtFront(receive)) return *outcome;
+    return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
   }
 
   // Completes the operation or, where it returns kPending, queues it. An
   // operation with a claim is claimed when it completes; kLost says that its
   // waiter was claimed for another operation meanwhile. kClosed claims nothing.
   Outcome StartSend(Operation& send) noexcept {
-    return Begin<&ChannelCore::SendNow>(send, send.claim, &senders_);
+    return AtBothEnds<&ChannelCore::SendNow>(send, send.claim, &front_.waiting);
   }
   Outcome StartReceive(Operation& receive) noexcept {
-    return Begin<&ChannelCore::ReceiveNow>(receive, receive.claim, &receivers_);
+    return AtBothEnds<&ChannelCore::ReceiveNow>(receive, receive.claim,
+                                                &back_.waiting);
   }
 
   // Takes a started operation back; false: it was not in the queue any more.
   bool CancelSend(Operation& send) noexcept {
-    const std::lock_guard lock(mutex_);
-    return Unqueue(senders_, send);
+    const BothEnds locked(*this);
+    return Unqueue(front_.waiting, send);
   }
   bool CancelReceive(Operation& receive) noexcept {
-    const std::lock_guard lock(mutex_);
-    return Unqueue(receivers_, receive);
+    const BothEnds locked(*this);
+    return Unqueue(back_.waiting, receive);
   }
 
   // As CancelSend; besides, every later attempt returns kClosed.
   bool RetireSend(Operation& send) noexcept {
-    const std::lock_guard lock(mutex_);
+    const BothEnds locked(*this);
     send.retired = true;
-    send.outcome = Outcome::kClosed;
-    return Unqueue(senders_, send);
+    return Unqueue(front_.waiting, send);
   }
 
   // The calls of a thread. Send moves from `value` only if it returns true.
@@ -93,6 +104,9 @@ class ChannelCore final : public RefCounted {
     Operation send;
     send.value = std::addressof(value);
     Outcome outcome = TrySend(send);
+    if (outcome == Outcome::kPending && capacity() > 0) {
+      outcome = LingerFor(deadline, stop, [&] { return TrySend(send); });
+    }
     if (outcome == Outcome::kPending) {
       outcome = WaitFor(
           send, deadline, stop, [this](Operation& o) { return StartSend(o); },
@@ -105,7 +119,11 @@ class ChannelCore final : public RefCounted {
     std::optional<T> value;
     Operation receive;
     receive.value = &value;
-    if (TryReceive(receive) == Outcome::kPending) {
+    Outcome outcome = TryReceive(receive);
+    if (outcome == Outcome::kPending && capacity() > 0) {
+      outcome = LingerFor(deadline, stop, [&] { return TryReceive(receive); });
+    }
+    if (outcome == Outcome::kPending) {
       WaitFor(
           receive, deadline, stop,
           [this](Operation& o) { return StartReceive(o); },
@@ -117,11 +135,11 @@ class ChannelCore final : public RefCounted {
   void Close() noexcept {
     OperationQueue refused;
     {
-      const std::lock_guard lock(mutex_);
+      const BothEnds locked(*this);
       if (closed_) return;
       closed_ = true;
-      Refuse(senders_, refused);
-      Refuse(receivers_, refused);
+      Refuse(front_.waiting, refused);
+      Refuse(back_.waiting, refused);
     }
     while (Operation* operation = refused.PopFront()) {
       operation->waker->Completed(Outcome::kClosed);
@@ -129,27 +147,27 @@ class ChannelCore final : public RefCounted {
   }
 
   [[nodiscard]] bool closed() const noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(front_.lock);
     return closed_;
   }
   [[nodiscard]] bool drained() const noexcept {
-    const std::lock_guard lock(mutex_);
-    return closed_ && ring_.empty();
+    const BothEnds locked(*this);
+    return closed_ && used() == 0;
   }
   [[nodiscard]] std::size_t size() const noexcept {
-    const std::lock_guard lock(mutex_);
-    return ring_.size();
+    const BothEnds locked(*this);
+    return used();
   }
   [[nodiscard]] std::size_t capacity() const noexcept {
     return ring_.capacity();
   }
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    const std::lock_guard lock(mutex_);
-    return senders_.size();
+    const std::lock_guard lock(front_.lock);
+    return front_.waiting.size();
   }
   [[nodiscard]] std::size_t waiting_receivers() const noexcept {
-    const std::lock_guard lock(mutex_);
-    return receivers_.size();
+    const std::lock_guard lock(back_.lock);
+    return back_.waiting.size();
   }
 
  private:
@@ -158,14 +176,55 @@ class ChannelCore final : public RefCounted {
   static constexpr bool kCopies =
       std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
 
-  // One attempt under the lock, then the wake-up of the counterpart outside.
+  // An end of the ring, and the operations of the other side that wait for what
+  // is done here. Each in a cache line of its own.
+  struct alignas(64) Side {
+    mutable Platform::Lock lock;
+    RingEnd end;
+    OperationQueue waiting;  // changed only under both locks
+  };
+
+  class BothEnds {
+   public:
+    explicit BothEnds(const ChannelCore& channel) noexcept
+        : front_(channel.front_.lock), back_(channel.back_.lock) {}
+
+   private:
+    const std::lock_guard<Platform::Lock> front_;
+    const std::lock_guard<Platform::Lock> back_;
+  };
+
+  // A send that concerns the back alone. kPending: the ring is full and nobody
+  // waits for a value. Null: somebody does, which takes both locks.
+  std::optional<Outcome> SendAtBack(Operation& send) noexcept {
+    const std::lock_guard lock(back_.lock);
+    if (closed_ || send.retired) return Outcome::kClosed;
+    if (!back_.waiting.empty()) return std::nullopt;
+    if (!ring_.HasRoom(back_.end, front_.end)) return Outcome::kPending;
+    Store(send);
+    return Outcome::kDone;
+  }
+
+  // A receive that concerns the front alone; as above.
+  std::optional<Outcome> ReceiveAtFront(Operation& receive) noexcept {
+    const std::lock_guard lock(front_.lock);
+    if (!front_.waiting.empty()) return std::nullopt;
+    if (!ring_.HasValue(front_.end, back_.end)) {
+      return closed_ ? Outcome::kClosed : Outcome::kPending;
+    }
+    Target(receive).emplace(std::move(*ring_.At(front_.end)));
+    PopFront();
+    return Outcome::kDone;
+  }
+
+  // One attempt under both locks, then the wake-up of the counterpart outside.
   template <auto kAttempt>
-  Outcome Begin(Operation& operation, Claim* claim,
-                OperationQueue* queue) noexcept {
+  FANFARE_SELDOM Outcome AtBothEnds(Operation& operation, Claim* claim,
+                                    OperationQueue* queue) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
     {
-      const std::lock_guard lock(mutex_);
+      const BothEnds locked(*this);
       outcome = (this->*kAttempt)(operation, claim, partner);
       operation.outcome = outcome;
       if (outcome == Outcome::kPending && queue != nullptr) {
@@ -178,13 +237,13 @@ class ChannelCore final : public RefCounted {
   }
 
   // Hands the value to the first receive that waits, else puts it into the
-  // ring. As all that follow, called with the lock held.
+  // ring. As all that follow, called with both locks held.
   Outcome SendNow(Operation& send, Claim* claim, Operation*& partner) noexcept {
     if (closed_ || send.retired) return Outcome::kClosed;
-    const Outcome met = Meet(receivers_, send, claim, partner);
+    const Outcome met = Meet(back_.waiting, send, claim, partner);
     if (met == Outcome::kDone) HandOver(send, *partner);
     if (met != Outcome::kPending) return met;
-    if (ring_.full()) return Outcome::kPending;
+    if (!ring_.HasRoom(back_.end, front_.end)) return Outcome::kPending;
     if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
     Store(send);
     return Outcome::kDone;
@@ -194,15 +253,15 @@ class ChannelCore final : public RefCounted {
   // an empty ring, takes the value of that send.
   Outcome ReceiveNow(Operation& receive, Claim* claim,
                      Operation*& partner) noexcept {
-    if (ring_.empty()) {
-      const Outcome met = Meet(senders_, receive, claim, partner);
+    if (!ring_.HasValue(front_.end, back_.end)) {
+      const Outcome met = Meet(front_.waiting, receive, claim, partner);
       if (met == Outcome::kDone) HandOver(*partner, receive);
       return met == Outcome::kPending && closed_ ? Outcome::kClosed : met;
     }
     if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
-    Target(receive).emplace(std::move(ring_.front()));
-    ring_.PopFront();
-    if (Meet(senders_, receive, nullptr, partner) == Outcome::kDone) {
+    Target(receive).emplace(std::move(*ring_.At(front_.end)));
+    PopFront();
+    if (Meet(front_.waiting, receive, nullptr, partner) == Outcome::kDone) {
       Store(*partner);
     }
     return Outcome::kDone;
@@ -258,8 +317,18 @@ class ChannelCore final : public RefCounted {
   }
   void Store(Operation& send) noexcept {
     TakeFrom(send, [&](auto&& value) {
-      std::construct_at(ring_.Extend(), std::forward<decltype(value)>(value));
+      std::construct_at(ring_.At(back_.end),
+                        std::forward<decltype(value)>(value));
     });
+    ring_.Pass(back_.end);
+  }
+  void PopFront() noexcept {
+    std::destroy_at(ring_.At(front_.end));
+    ring_.Pass(front_.end);
+  }
+  [[nodiscard]] std::size_t used() const noexcept {
+    return back_.end.passed.load(std::memory_order_relaxed) -
+           front_.end.passed.load(std::memory_order_relaxed);
   }
 
   template <typename Put>
@@ -279,11 +348,10 @@ class ChannelCore final : public RefCounted {
     return *static_cast<std::optional<T>*>(receive.value);
   }
 
-  mutable Platform::Mutex mutex_;  // guards all that follows
   Ring<T> ring_;
-  OperationQueue senders_;
-  OperationQueue receivers_;
-  bool closed_ = false;
+  bool closed_ = false;  // changed only under both locks
+  Side back_;            // where sends go in; the receives that wait
+  Side front_;           // where receives come out; the sends that wait
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

@@ -12,11 +12,12 @@
 // one wakes the sender. So a Send to N subscribers that lag costs O(N) and one
 // wake-up.
 //
-// The walk reads the list without the lock. For that, while one is under way,
-// nothing is taken out that it could meet: who ends then is retired in its
-// channel, which from that moment refuses the feed's offers, and is taken out
-// of the list at the end of the walk. What is added is added behind the last
-// that the walk will look at.
+// The turn is one word. A Send that nothing comes in the way of takes it and
+// gives it back with one compare-and-swap each, and locks nothing: the list is
+// changed only by who has the lock and the turn, and so not while a Send walks.
+// Who ends meanwhile is retired in its channel, which from that moment refuses
+// the feed's offers; who comes waits in a second list. Both leave word, and the
+// Send does for them what is to be done when it gives the turn back.
 
 #include <cassert>
 #include <cstddef>
@@ -47,13 +48,15 @@ class FeedCore final : public RefCounted {
   Ref<Member> Add(Ref<ChannelCore<T>> channel) {
     auto member =
         Ref<Member>::Make(Ref<FeedCore>::Share(this), std::move(channel));
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
-    if (closed_) return {};
-    member->joined_ = generation_;
-    member->listed_ = true;
+    if (closed()) return {};
     ++count_;
-    members_.PushBack(*Ref<Member>(member).Release());  // the list's reference
+    member->listed_ = true;
+    member->newcomer_ = !BeginChange();
+    (member->newcomer_ ? newcomers_ : members_)
+        .PushBack(*Ref<Member>(member).Release());  // the list's reference
+    if (!member->newcomer_) EndChange();
     return member;
   }
 
@@ -73,13 +76,15 @@ class FeedCore final : public RefCounted {
       member.offer_.waker->Completed(Outcome::kClosed);
     }
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(lock_);
       if (std::exchange(member.listed_, false)) {
         --count_;
-        const bool no_walk_meets_it =
-            walks_ == 0 || (!closed_ && member.joined_ == generation_);
-        if (no_walk_meets_it) {
+        if (member.newcomer_ && closes_ == 0) {
+          newcomers_.Remove(member);
+          removed = Ref<Member>::Adopt(&member);
+        } else if (BeginChange()) {
           members_.Remove(member);
+          EndChange();
           removed = Ref<Member>::Adopt(&member);
         } else {
           member.next_ended_ = std::exchange(ended_, &member);
@@ -94,35 +99,40 @@ class FeedCore final : public RefCounted {
   template <typename V>
   std::size_t Send(V& value, const Deadline& deadline,
                    const std::stop_token& stop, bool wait) {
-    Walk walk;
-    if (!TakeTurn(walk, deadline, stop, wait)) return 0;
+    if (!TakeTurn(deadline, stop, wait)) return 0;
     const Turn turn(*this);
-    return Deliver(walk, value, deadline, stop, wait);
+    return Deliver(value, deadline, stop, wait);
   }
 
   void Close() noexcept {
     OperationQueue refused;
-    Walk walk;
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(lock_);
       ++calls_;
-      closed_ = true;
+      ++closes_;
+      turn_.fetch_or(kClosed, std::memory_order_relaxed);
       while (Operation* waiting = NextTurn()) {
         waiting->outcome = Outcome::kClosed;
         refused.PushBack(*waiting);
       }
-      walk = BeginWalk();
     }
     while (Operation* waiting = refused.PopFront()) {
       waiting->waker->Completed(Outcome::kClosed);
     }
-    for (Member* m = walk.first; m != nullptr; m = walk.After(*m)) End(*m);
-    Member* ended;
+    for (auto* const list : {&members_, &newcomers_}) {
+      for (Member* m = list->front(); m != nullptr; m = Next(*m)) End(*m);
+    }
+    Member* ended = nullptr;
     Operation* drained;
     {
-      const std::lock_guard lock(mutex_);
-      ended = EndWalk();
-      drained = Leave();
+      const std::lock_guard lock(lock_);
+      --closes_;
+      if (BeginChange()) {
+        ended = Change();
+        EndChange();
+      }
+      --calls_;
+      drained = Drained();
     }
     LetGo(ended);
     if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
@@ -131,7 +141,7 @@ class FeedCore final : public RefCounted {
   // Close, then wait for the Sends under way (and other Closes).
   void CloseAndDrain() noexcept {
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(lock_);
       destroying_ = true;
     }
     Close();
@@ -139,34 +149,23 @@ class FeedCore final : public RefCounted {
     WaitFor(
         drained, Deadline::Never(), {},
         [this](Operation& operation) {
-          const std::lock_guard lock(mutex_);
-          if (calls_ == 0) return Outcome::kDone;
+          const std::lock_guard lock(lock_);
           drained_ = &operation;
-          return Outcome::kPending;
+          return Drained() != nullptr ? Outcome::kDone : Outcome::kPending;
         },
         [](Operation&) {});
   }
 
   [[nodiscard]] std::size_t count() const noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     return count_;
   }
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     return turns_.size();
   }
 
  private:
-  // A part of the list that is read without the lock.
-  struct Walk {
-    Member* first = nullptr;
-    Member* last = nullptr;
-
-    [[nodiscard]] Member* After(const Member& member) const noexcept {
-      return &member == last ? nullptr : IntrusiveList<Member>::Next(member);
-    }
-  };
-
   // Has the turn; passes it on when it goes.
   class Turn {
    public:
@@ -179,63 +178,156 @@ class FeedCore final : public RefCounted {
     FeedCore& feed_;
   };
 
+  // Those whose channels keep the offer.
+  class Laggards {
+   public:
+    // Written out: g++ 12 would fill all of it with zeros in every Send.
+    Laggards() noexcept {}  // NOLINT(modernize-use-equals-default)
+
+    // Leaves the offer to the channel. kPending: it keeps it.
+    Outcome Add(Member& member) {
+      if (!fan_out_.has_value()) fan_out_.emplace();
+      member.offer_.waker = &*fan_out_;
+      const Outcome outcome = member.channel_->StartSend(member.offer_);
+      if (outcome == Outcome::kPending) {
+        member.next_pending_ = std::exchange(first_, &member);
+        ++count_;
+      }
+      return outcome;
+    }
+
+    // Blocks until all have taken the value, or the deadline or a stop; then
+    // it is taken back. Returns how many took it.
+    std::size_t Await(const Deadline& deadline, const std::stop_token& stop) {
+      if (count_ == 0) return 0;
+      std::size_t withdrawn = 0;
+      if (!fan_out_->Expect(count_) && !fan_out_->Wait(deadline, stop)) {
+        withdrawn = Withdraw();
+      }
+      UnloadRefused();
+      return static_cast<std::size_t>(count_) - fan_out_->refused() - withdrawn;
+    }
+
+    void TakeBack() noexcept {
+      if (count_ == 0) return;
+      if (!fan_out_->Expect(count_)) Withdraw();
+      UnloadRefused();
+    }
+
+   private:
+    // Takes the value back from the channels that still keep it, waits for
+    // those that are just being served, and returns how many were taken back.
+    std::size_t Withdraw() noexcept {
+      std::ptrdiff_t withdrawn = 0;
+      for (Member* m = first_; m != nullptr; m = m->next_pending_) {
+        if (m->channel_->CancelSend(m->offer_)) {
+          Unload(*m);
+          ++withdrawn;
+        }
+      }
+      // If none was taken back, whoever completed the last one says so.
+      if (withdrawn == 0 || !fan_out_->Withdraw(withdrawn)) {
+        fan_out_->WaitForAll();
+      }
+      return static_cast<std::size_t>(withdrawn);
+    }
+
+    // Destroys the copies for channels that were closed while they kept the
+    // offer. Nobody else has to do with an offer by now.
+    void UnloadRefused() noexcept {
+      if (fan_out_->refused() == 0) return;
+      for (Member* m = first_; m != nullptr; m = m->next_pending_) Unload(*m);
+    }
+
+    std::optional<FanOut> fan_out_;  // made for the first: most Sends have none
+    Member* first_ = nullptr;
+    std::ptrdiff_t count_ = 0;
+  };
+
+  static Member* Next(const Member& member) noexcept {
+    return IntrusiveList<Member>::Next(member);
+  }
+
   // Blocks until this Send is the one under way; false: it gave up or the feed
   // was closed.
-  bool TakeTurn(Walk& walk, const Deadline& deadline,
-                const std::stop_token& stop, bool wait) {
+  bool TakeTurn(const Deadline& deadline, const std::stop_token& stop,
+                bool wait) {
+    unsigned turn = 0;
+    return turn_.compare_exchange_strong(turn, kTaken,
+                                         std::memory_order_acquire,
+                                         std::memory_order_relaxed) ||
+           TakeTurnSlowly(deadline, stop, wait);
+  }
+
+  FANFARE_SELDOM bool TakeTurnSlowly(const Deadline& deadline,
+                                     const std::stop_token& stop, bool wait) {
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(lock_);
       assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
-      if (closed_ || (sending_ && !wait)) return false;
+      if (closed()) return false;
+      if (TryTake()) return true;
+      if (!wait) return false;
       ++calls_;
-      if (!sending_) {
-        sending_ = true;
-        walk = BeginWalk();
-        return true;
-      }
     }
-    Operation turn;
-    const Outcome outcome = WaitFor(
-        turn, deadline, stop,
-        [this](Operation& operation) {
-          const std::lock_guard lock(mutex_);
-          if (closed_) return Outcome::kClosed;
-          if (!std::exchange(sending_, true)) return Outcome::kDone;
-          turns_.PushBack(operation);
-          operation.queued = true;
-          return Outcome::kPending;
-        },
-        [this](Operation& operation) {
-          const std::lock_guard lock(mutex_);
-          if (operation.queued) turns_.Remove(operation);
-        });
-    Operation* drained = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      if (outcome == Outcome::kDone) {
-        walk = BeginWalk();
-      } else {
-        drained = Leave();
+    Outcome outcome = LingerFor(deadline, stop, [this] {
+      unsigned turn = 0;
+      if (turn_.compare_exchange_strong(turn, kTaken, std::memory_order_acquire,
+                                        std::memory_order_relaxed)) {
+        return Outcome::kDone;
       }
+      return (turn & kClosed) != 0 ? Outcome::kClosed : Outcome::kPending;
+    });
+    if (outcome == Outcome::kPending) {
+      Operation waiting;
+      outcome = WaitFor(
+          waiting, deadline, stop,
+          [this](Operation& operation) {
+            const std::lock_guard lock(lock_);
+            if (closed()) return Outcome::kClosed;
+            if (TakeOrLeaveWord()) return Outcome::kDone;
+            turns_.PushBack(operation);
+            operation.queued = true;
+            return Outcome::kPending;
+          },
+          [this](Operation& operation) {
+            const std::lock_guard lock(lock_);
+            if (operation.queued) turns_.Remove(operation);
+          });
+    }
+    Operation* drained;
+    {
+      const std::lock_guard lock(lock_);
+      --calls_;
+      drained = Drained();
     }
     if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
     return outcome == Outcome::kDone;
   }
 
   void PassTurn() noexcept {
+    unsigned turn = kTaken;
+    if (!turn_.compare_exchange_strong(turn, 0, std::memory_order_release,
+                                       std::memory_order_relaxed)) {
+      PassTurnSlowly();
+    }
+  }
+
+  FANFARE_SELDOM void PassTurnSlowly() noexcept {
     Member* ended;
     Operation* next;
     Operation* drained;
     {
-      const std::lock_guard lock(mutex_);
-      ended = EndWalk();
+      const std::lock_guard lock(lock_);
+      ended = closes_ == 0 ? Change() : nullptr;
       next = NextTurn();
       if (next != nullptr) {
         next->outcome = Outcome::kDone;
+        turn_.store(turns_.empty() ? kTaken : kTaken | kWord,
+                    std::memory_order_relaxed);
       } else {
-        sending_ = false;
+        EndChange();
       }
-      drained = Leave();
+      drained = Drained();
     }
     if (next != nullptr) next->waker->Completed(Outcome::kDone);
     LetGo(ended);
@@ -243,54 +335,31 @@ class FeedCore final : public RefCounted {
   }
 
   template <typename V>
-  std::size_t Deliver(const Walk& walk, V& value, const Deadline& deadline,
+  std::size_t Deliver(V& value, const Deadline& deadline,
                       const std::stop_token& stop, bool wait) {
-    FanOut fan_out;
     std::size_t taken = 0;
-    // Those whose channels keep the offer, and how many they are.
-    Member* pending = nullptr;
-    std::ptrdiff_t kept = 0;
+    Laggards laggards;
 
     // Offer the value to everybody.
     try {
-      for (Member* m = walk.first; m != nullptr; m = walk.After(*m)) {
-        Load(*m, value, m == walk.last);
-        m->offer_.waker = &fan_out;
-        switch (wait ? m->channel_->StartSend(m->offer_)
-                     : m->channel_->TrySend(m->offer_)) {
-          case Outcome::kDone:
-            ++taken;
-            break;
-          case Outcome::kPending:
-            if (wait) {
-              m->next_pending_ = std::exchange(pending, m);
-              ++kept;
-            } else {
-              Unload(*m);
-            }
-            break;
-          case Outcome::kClosed:
-          case Outcome::kLost:
-            // Its owner closed the channel, or somebody is about to end it.
-            Unload(*m);
-            End(*m);
+      for (Member* m = members_.front(); m != nullptr; m = Next(*m)) {
+        Load(*m, value, Next(*m) == nullptr);
+        Outcome outcome = m->channel_->TrySend(m->offer_);
+        if (outcome == Outcome::kPending && wait) outcome = laggards.Add(*m);
+        if (outcome == Outcome::kDone) [[likely]] {
+          ++taken;
+        } else if (outcome != Outcome::kPending || !wait) {
+          Unload(*m);
+          // Its owner closed the channel, or somebody is about to end it.
+          if (outcome == Outcome::kClosed) End(*m);
         }
       }
     } catch (...) {
       // A copy failed: what was delivered stands.
-      if (!fan_out.Expect(kept)) TakeBack(fan_out, pending);
-      UnloadRefused(fan_out, pending);
+      laggards.TakeBack();
       throw;
     }
-
-    // Wait for those who lag.
-    std::size_t withdrawn = 0;
-    if (kept > 0 && !fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
-      withdrawn = TakeBack(fan_out, pending);
-    }
-    UnloadRefused(fan_out, pending);
-    return taken + static_cast<std::size_t>(kept) - fan_out.refused() -
-           withdrawn;
+    return taken + laggards.Await(deadline, stop);
   }
 
   // Takes the value back from the channels that still keep it, waits for those
@@ -348,15 +417,44 @@ class FeedCore final : public RefCounted {
 
   // The rest is called with the lock held.
 
-  Walk BeginWalk() noexcept {
-    ++walks_;
-    ++generation_;
-    return {members_.front(), members_.back()};
+  [[nodiscard]] bool closed() const noexcept {
+    return (turn_.load(std::memory_order_relaxed) & kClosed) != 0;
   }
 
-  // Takes out who has ended meanwhile, if this was the last walk.
-  Member* EndWalk() noexcept {
-    if (--walks_ > 0) return nullptr;
+  // Takes the turn if nobody has it.
+  bool TryTake() noexcept {
+    unsigned turn = turn_.load(std::memory_order_relaxed) & kClosed;
+    return turn_.compare_exchange_strong(turn, turn | kTaken,
+                                         std::memory_order_acquire,
+                                         std::memory_order_relaxed);
+  }
+
+  // As TryTake, but who has the turn will look for what there is to do.
+  bool TakeOrLeaveWord() noexcept {
+    unsigned turn = turn_.load(std::memory_order_relaxed);
+    for (;;) {
+      const unsigned next = (turn & kTaken) == 0 ? turn | kTaken : turn | kWord;
+      if (turn_.compare_exchange_weak(turn, next, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+        return (turn & kTaken) == 0;
+      }
+    }
+  }
+
+  // True: nobody walks over the list, until EndChange. False: whoever is the
+  // last to walk calls Change.
+  bool BeginChange() noexcept { return closes_ == 0 && TakeOrLeaveWord(); }
+  void EndChange() noexcept {
+    turn_.store(turn_.load(std::memory_order_relaxed) & kClosed,
+                std::memory_order_release);
+  }
+
+  // Takes in who came and takes out who ended, and returns those.
+  Member* Change() noexcept {
+    while (Member* const member = newcomers_.PopFront()) {
+      member->newcomer_ = false;
+      members_.PushBack(*member);
+    }
     for (Member* m = ended_; m != nullptr; m = m->next_ended_) {
       members_.Remove(*m);
     }
@@ -372,25 +470,30 @@ class FeedCore final : public RefCounted {
     return nullptr;
   }
 
-  // Says that a call is over; returns who waits for the last one.
-  Operation* Leave() noexcept {
-    if (--calls_ > 0 || drained_ == nullptr) return nullptr;
+  // Who waits for the last call, if there is none any more.
+  Operation* Drained() noexcept {
+    const bool sending = (turn_.load(std::memory_order_relaxed) & kTaken) != 0;
+    if (calls_ > 0 || sending || drained_ == nullptr) return nullptr;
     drained_->claim->Try(*drained_);
     return std::exchange(drained_, nullptr);
   }
 
-  mutable Platform::Mutex mutex_;  // guards all that follows
+  // The turn: free (0), or one or more of these.
+  static constexpr unsigned kTaken = 1;   // a Send is under way
+  static constexpr unsigned kWord = 2;    // at its end, it has to look
+  static constexpr unsigned kClosed = 4;  // no other one starts
+
+  Platform::Atomic<unsigned> turn_{0};
   IntrusiveList<Member> members_;  // each with a counted reference
-  Member* ended_ = nullptr;        // still in members_, to be taken out
-  std::size_t count_ = 0;          // without those
-  std::size_t walks_ = 0;          // under way: at most one Send, and Closes
-  std::uint64_t generation_ = 0;   // of the latest walk
-  bool sending_ = false;           // somebody has the turn
-  OperationQueue turns_;           // the Sends that wait for theirs
-  std::size_t calls_ = 0;          // of Send and Close that have not returned
-  bool closed_ = false;
+  mutable Platform::Lock lock_;    // guards all that follows
+  IntrusiveList<Member> newcomers_;
+  Member* ended_ = nullptr;  // still in a list, to be taken out
+  std::size_t count_ = 0;    // without those
+  OperationQueue turns_;     // the Sends that wait for theirs
+  std::size_t calls_ = 0;    // Closes, and Sends without the turn
+  std::size_t closes_ = 0;   // Closes that walk over the lists
   bool destroying_ = false;
-  Operation* drained_ = nullptr;  // the destructor that waits for them
+  Operation* drained_ = nullptr;  // the destructor that waits for all of them
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

@@ -5,7 +5,6 @@
 // One subscription of a feed, with the memory that a Send needs for it.
 
 #include <cstddef>
-#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -56,10 +55,10 @@ class FeedSubscription final : public SubscriptionState,
   [[no_unique_address]] std::conditional_t<kCopiesLate, NoSlot, Slot<T>> copy_;
   // For the Send under way: the next whose channel keeps its offer.
   FeedSubscription* next_pending_ = nullptr;
-  // Guarded by the feed's lock: after which walk it was added, whether it has
-  // not ended, and the next one that has.
-  std::uint64_t joined_ = 0;
+  // Guarded by the feed's lock: whether it has not ended, in which list it is,
+  // and the next one that has ended.
   bool listed_ = false;
+  bool newcomer_ = false;
   FeedSubscription* next_ended_ = nullptr;
 };
 

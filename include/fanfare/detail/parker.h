@@ -4,6 +4,8 @@
 
 // How a thread waits: the one place in the library where a thread sleeps.
 
+#include <algorithm>
+#include <chrono>
 #include <mutex>
 
 #include <fanfare/detail/deadline.h>
@@ -12,46 +14,130 @@
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
+// How long a thread tries before it sleeps: what it waits for is often about to
+// come, and to sleep and be woken costs tens of microseconds. It adapts, for
+// each thread, to how that went before.
+class Patience {
+ public:
+  static Patience& Mine() noexcept { return Platform::Local<Patience>(); }
+
+  // Asks again and again, for a short time, whether `ready()`, without giving
+  // way: for what a thread at work on another processor is about to do. For
+  // about a microsecond while that pays off, else only now and then.
+  template <typename Ready>
+  bool Spin(Ready ready) {
+    const bool probe = waits_++ % kProbe == 0;
+    const int spins = probe ? Platform::kMostSpins : spins_;
+    for (int tries = 0; tries < spins; ++tries) {
+      Platform::Pause();
+      if (ready()) {
+        spins_ = Platform::kMostSpins;
+        return true;
+      }
+    }
+    spins_ /= 2;
+    return false;
+  }
+
+  // The same, and lets others run in between.
+  template <typename Ready>
+  bool Linger(Ready ready) {
+    for (int tries = 0; tries < yields_; ++tries) {
+      Platform::Yield();
+      if (ready()) return true;
+    }
+    return false;
+  }
+
+  // Had a longer wait been cheaper than that sleep?
+  void Slept(Platform::Clock::duration duration) noexcept {
+    yields_ = duration < std::chrono::microseconds(100)
+                  ? std::min(2 * yields_, Platform::kMostYields)
+                  : std::max(yields_ / 2, kLeastYields);
+  }
+
+ private:
+  static constexpr unsigned kProbe = 16;
+  static constexpr int kLeastYields = std::min(4, Platform::kMostYields);
+
+  int spins_ = Platform::kMostSpins;
+  unsigned waits_ = 0;
+  int yields_ = Platform::kMostYields;
+};
+
 // Lives on the stack of the thread that waits and takes signals of other
-// threads. Signal notifies while it holds the lock: the waiter cannot leave,
-// and so cannot destroy the parker, before the one who signals has let go of
+// threads.
+//
+// Whoever signals a waiter that is awake touches the parker once and never
+// again, so that the waiter may leave, and destroy the parker, as soon as it
+// sees the signal. Once the waiter has gone to sleep, signals are set and seen
+// under the lock: then it cannot leave before the one who signals has let go of
 // the lock, which is the last that it touches.
 class Parker {
  public:
   // Sets the bits of `signal` and wakes the waiter.
   void Signal(unsigned signal) noexcept {
+    unsigned signals = signals_.load(std::memory_order_relaxed);
+    while ((signals & kAsleep) == 0) {
+      if (signals_.compare_exchange_weak(signals, signals | signal,
+                                         std::memory_order_acq_rel,
+                                         std::memory_order_relaxed)) {
+        return;
+      }
+    }
     const std::lock_guard lock(mutex_);
-    signals_ |= signal;
+    signals_.fetch_or(signal, std::memory_order_release);
     signalled_.notify_one();
   }
 
   // Blocks until one of `wanted` has been signalled (true) or until the
   // deadline (false).
   bool Wait(unsigned wanted, Deadline deadline) noexcept {
+    bool expired = deadline.Expired();
+    if (!expired) {
+      const auto ready = [&] {
+        return Signalled(wanted) || (expired = deadline.Expired());
+      };
+      Patience& patience = Patience::Mine();
+      patience.Spin(ready) || patience.Linger(ready);
+      if (Signalled(wanted)) return true;
+    }
     for (;;) {
-      // Before the lock: it may ask a clock of the user's.
-      const bool expired = deadline.Expired();
       std::unique_lock lock(mutex_);
-      if ((signals_ & wanted) != 0) return true;
+      const unsigned signals =
+          signals_.fetch_or(kAsleep, std::memory_order_acquire);
+      if ((signals & wanted) != 0) return true;
       if (expired) return false;
+      const auto start = Platform::Clock::now();
       if (deadline.bounded()) {
         signalled_.wait_until(lock, deadline.moment());
       } else {
         signalled_.wait(lock);
       }
+      lock.unlock();
+      Patience::Mine().Slept(Platform::Clock::now() - start);
+      // Without the lock: it may ask a clock of the user's.
+      expired = deadline.Expired();
     }
   }
 
   // For the thread that waits.
   [[nodiscard]] bool Signalled(unsigned signal) noexcept {
-    const std::lock_guard lock(mutex_);
-    return (signals_ & signal) != 0;
+    unsigned signals = signals_.load(std::memory_order_acquire);
+    if ((signals & kAsleep) != 0) {
+      const std::lock_guard lock(mutex_);
+      signals = signals_.load(std::memory_order_relaxed);
+    }
+    return (signals & signal) != 0;
   }
 
  private:
+  static constexpr unsigned kAsleep = 1U << 31;
+
   Platform::Mutex mutex_;
   Platform::ConditionVariable signalled_;  // with mutex_
-  unsigned signals_ = 0;                   // guarded by mutex_
+  // kAsleep, once set, stays; from then on, changed under mutex_ alone.
+  Platform::Atomic<unsigned> signals_{0};
 };
 
 // A thread that waits for one of several operations: a blocked Send or Receive
@@ -87,6 +173,22 @@ class ThreadWaiter final : public Waker {
  private:
   Parker parker_;
 };
+
+// Tries `attempt()` for a short time, until it no longer returns kPending.
+template <typename Attempt>
+Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
+                  Attempt attempt) {
+  Outcome outcome = Outcome::kPending;
+  Deadline end = deadline;
+  const auto over = [&] { return end.Expired() || stop.stop_requested(); };
+  if (!over()) {
+    Patience::Mine().Linger([&] {
+      outcome = attempt();
+      return outcome != Outcome::kPending || over();
+    });
+  }
+  return outcome;
+}
 
 // Waits for one operation: `start(operation)` completes or queues it,
 // `cancel(operation)` takes it out of its queue. Returns kPending if the

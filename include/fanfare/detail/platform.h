@@ -2,7 +2,7 @@
 #ifndef FANFARE_DETAIL_PLATFORM_H_
 #define FANFARE_DETAIL_PLATFORM_H_
 
-// The one door between the library and the machine: atomics, mutex, condition
+// The one door between the library and the machine: atomics, locks, condition
 // variable, clock, thread and chance are reached through `Platform` and through
 // nothing else, so that a model checker, a fake clock or a fault injector can
 // stand in. To replace it, declare a type with the members of `StdPlatform`,
@@ -33,6 +33,7 @@
 #include <stop_token>  // nowhere else in the library: it may not exist
 #include <thread>
 
+#include <fanfare/detail/spin_lock.h>
 #include <fanfare/version.h>
 
 // For what must not be doubled in a program whose libraries hide their symbols.
@@ -51,14 +52,24 @@ namespace fanfare::inline FANFARE_ABI::detail {
 struct StdPlatform {
   template <typename T>
   using Atomic = std::atomic<T>;
+  using Lock = SpinLock<StdPlatform>;  // for everything but sleeping
   using Mutex = std::mutex;
   using ConditionVariable = std::condition_variable;
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
-  // Lets another thread run; called in loops that wait for one that is inside a
-  // few instructions.
+  // Lets another thread run; called in loops that wait for one that is about to
+  // come.
   static void Yield() noexcept { std::this_thread::yield(); }
+
+  // Tells the processor that such a loop goes on.
+  static void Pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
 
   // A word that belongs to the calling thread, null at first. The same in all
   // shared libraries of a program.
@@ -66,6 +77,18 @@ struct StdPlatform {
     static thread_local void* slot = nullptr;
     return slot;
   }
+
+  // A T of the calling thread's own.
+  template <typename T>
+  static T& Local() noexcept {
+    static thread_local T local;
+    return local;
+  }
+
+  // How often a thread that waits looks again before it sleeps, at most: in a
+  // row, and with a yield before each look.
+  static constexpr int kMostSpins = 64;
+  static constexpr int kMostYields = 128;
 
   // A number that is not predictable, for Select's choice (xorshift64*, by
   // Sebastiano Vigna; seeded from the clock and the thread's own address).
