@@ -78,7 +78,7 @@ void AwaitBlockedSender(Channel& channel) {
   if constexpr (requires { channel.HasBlockedSender(); }) {
     Await<Rival>([&] { return channel.HasBlockedSender(); });
   } else {
-    for (int i = 0; i < 100; ++i) Rival::Yield();
+    for (int i = 0; i < 10; ++i) Rival::Yield();
   }
 }
 

@@ -86,7 +86,7 @@ void Acknowledged(benchmark::State& state) {
     Replies replies;
   };
   constexpr std::size_t kConsumers = 3;
-  const auto run = [](std::size_t rounds) {
+  const auto run = [&](std::size_t rounds) {
     Audience<Rival, Question> audience(kConsumers, 0);
     typename Rival::Latch running(kConsumers);
     std::deque<typename Rival::Task> consumers;
