@@ -65,13 +65,12 @@ inline int RunCases(int argc, char** argv) {
 
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  std::string filter = benchmark::GetBenchmarkFilter();
-  if (filter.empty()) {
-    filter.push_back('.');
-  } else if (filter.back() == '$') {
-    filter.pop_back();
-    filter.append("(").append(kSuffix).append(")?$");
+  std::string filter;
+  for (const char c : benchmark::GetBenchmarkFilter()) {
+    if (c == '$') filter.append("(").append(kSuffix).append(")?");
+    filter.push_back(c);
   }
+  if (filter.empty()) filter.push_back('.');
   WithoutSuffix buffer(std::cout);
   std::ostream out(&buffer);
   const std::unique_ptr<benchmark::BenchmarkReporter> reporter(
