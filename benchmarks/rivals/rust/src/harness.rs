@@ -148,7 +148,8 @@ fn print(case: &Case, min_time: Duration) {
         iterations = grown as u64;
     };
     println!(
-        "{{\"benchmarks\":[{{\"name\":\"{}\",\"iterations\":{},\"ns\":{:.3}{}}}]}}",
+        "{{\"benchmarks\":[{{\"name\":\"{}\",\"iterations\":{},\
+         \"ns\":{:.3}{}}}]}}",
         case.name,
         iterations,
         outcome.nanoseconds(),

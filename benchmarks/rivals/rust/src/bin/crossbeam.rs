@@ -113,8 +113,8 @@ fn subscribe(others: usize, pairs: u64) -> Outcome {
     Outcome::new(elapsed, pairs)
 }
 
-/// W9: one send to full channels, of which another thread makes room in one
-/// after the other, in random order.
+/// W9: a send is blocked on full channels; room is made in one after the
+/// other, in random order.
 fn lag(n: usize, rounds: u64) -> Outcome {
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..n).map(|_| bounded::<u64>(1)).unzip();
@@ -122,35 +122,48 @@ fn lag(n: usize, rounds: u64) -> Outcome {
         sender.send(0).unwrap();
     }
     let started = Arc::new(AtomicU64::new(0));
-    let consumer = thread::spawn({
-        let started = started.clone();
-        let order = shuffled(n);
-        move || {
-            for round in 0..rounds {
-                while started.load(Ordering::Acquire) <= round {
-                    thread::yield_now();
-                }
-                for &i in &order {
-                    expect(receivers[i].recv().unwrap(), round);
-                }
+    let returned = Arc::new(AtomicU64::new(0));
+    let (starting, returning) = (started.clone(), returned.clone());
+    let thread = thread::spawn(move || {
+        for round in 1..=rounds {
+            starting.store(round, Ordering::Release);
+            for sender in &senders {
+                sender.send(round).unwrap();
             }
-            // What the last send brought.
-            for receiver in &receivers {
-                expect(receiver.recv().unwrap(), rounds);
-            }
+            returning.store(round, Ordering::Release);
         }
     });
+    let order = shuffled(n);
     let mut elapsed = Duration::ZERO;
     for round in 1..=rounds {
+        wait_for(&started, round);
+        let_block();
         let start = Instant::now();
-        started.store(round, Ordering::Release);
-        for sender in &senders {
-            sender.send(round).unwrap();
+        for &i in &order {
+            expect(receivers[i].recv().unwrap(), round - 1);
         }
+        wait_for(&returned, round);
         elapsed += start.elapsed();
     }
-    consumer.join().unwrap();
+    for receiver in &receivers {
+        expect(receiver.recv().unwrap(), rounds);
+    }
+    thread.join().unwrap();
     Outcome::new(elapsed, rounds * n as u64)
+}
+
+fn wait_for(counter: &AtomicU64, value: u64) {
+    while counter.load(Ordering::Acquire) < value {
+        thread::yield_now();
+    }
+}
+
+/// Gives a send the time to block: nobody can see when it has.
+fn let_block() {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_micros(50) {
+        thread::yield_now();
+    }
 }
 
 /// The numbers below n, in an order that is the same in every run.
