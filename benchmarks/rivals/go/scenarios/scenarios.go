@@ -67,6 +67,9 @@ func All(r Rival) []Case {
 		capacity, n := s[0], s[1]
 		add(func(i int) Outcome { return stream(r, n, capacity, i) },
 			"W2_Stream/capacity:%d/subscribers:%d", capacity, n)
+		if capacity != 128 {
+			continue
+		}
 		add(func(i int) Outcome { return streamLatency(r, n, capacity, i) },
 			"W2_StreamLatency/capacity:%d/subscribers:%d", capacity, n)
 	}

@@ -81,9 +81,12 @@ pub fn common<R: Rival<Word> + Rival<Kilobyte>>() -> Vec<Case> {
         cases.push(Case::new(format!("W2_Stream/{arguments}"), move |i| {
             stream::<R, Word>(n, capacity, i)
         }));
-        cases.push(Case::new(format!("W2_StreamLatency/{arguments}"), {
-            move |i| stream_latency::<R>(n, capacity, i)
-        }));
+        if capacity == 128 {
+            let name = format!("W2_StreamLatency/{arguments}");
+            cases.push(Case::new(name, move |i| {
+                stream_latency::<R>(n, capacity, i)
+            }));
+        }
     }
     cases.push(Case::new("W6_FourSenders", four_senders::<R>));
     for capacity in [128, 1024] {
