@@ -119,7 +119,7 @@ def build_all(options: argparse.Namespace) -> build.Programs:
 def make_plan(
     options: argparse.Namespace, programs: build.Programs, chosen: list[str]
 ) -> measure.Plan:
-    """All cases that the filter lets through, in the order of their names."""
+    """All cases that the filter lets through, in the order of the tables."""
     plan: measure.Plan = {}
     there = [rival for rival in chosen if rival in programs]
     for rival in there:
@@ -129,13 +129,7 @@ def make_plan(
     bench = compile_cost.Bench(ROOT, BUILD / "compile", options.sigslot)
     plan |= bench.plan(there)
     kept = [case for case in plan if re.search(options.filter, case)]
-    return {case: plan[case] for case in sorted(kept, key=natural)}
-
-
-def natural(case: str) -> list[tuple[int, str]]:
-    """Sorts W2 before W10, and 128 before 1024."""
-    parts = re.findall(r"\d+|\D+", case)
-    return [(int(p), "") if p.isdigit() else (0, p) for p in parts]
+    return {case: plan[case] for case in sorted(kept, key=report.order)}
 
 
 def program_job(program: Path, case: str, min_time: float) -> measure.Job:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,10 @@ class Run:
             "missing": self.missing,
             "cases": cases,
         }
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        text = json.dumps(content, indent=1)
+        # Samples stand in a line, not below each other.
+        text = re.sub(r"\[[^][{}]*\]", lambda m: _one_line(m[0]), text)
+        path.write_text(text + "\n")
 
     @staticmethod
     def load(path: Path) -> Run:
@@ -77,6 +81,10 @@ class Run:
             for case, cells in content["cases"].items()
         }
         return Run(content["about"], content["missing"], results)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def _to_json(cell: Cell) -> dict[str, object]:
@@ -97,6 +105,15 @@ def _from_json(cell: dict) -> Cell:
     if "error" in cell:
         return Cell(error=cell["error"])
     return Cell({name: numbers["samples"] for name, numbers in cell.items()})
+
+
+def order(case: str) -> tuple[int, list[tuple[int, str]]]:
+    """Sorts cases as their titles are, and 128 before 1024."""
+    scenario = case.split("/")[0]
+    known = list(TITLES)
+    place = known.index(scenario) if scenario in known else len(known)
+    parts = re.findall(r"\d+|\D+", case)
+    return place, [(int(p), "") if p.isdigit() else (0, p) for p in parts]
 
 
 def scenarios(results: Results) -> dict[str, list[str]]:
