@@ -13,6 +13,7 @@ import io
 import math
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -28,8 +29,10 @@ from tools.report import number, shown  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "compare"
 
-# A difference below this is never called one.
+# A difference is called one if it is at least so large, and less likely than
+# this to be chance. With fewer than six rounds nothing is.
 LEAST_DIFFERENCE = 0.02
+CHANCE = 0.01
 
 
 def main() -> int:
@@ -140,17 +143,25 @@ def row(a: Cell, b: Cell, metric: str) -> str:
 
 
 def flag(a: Cell, b: Cell, metric: str) -> str:
-    """Beyond the noise is where the middle halves have nothing in common."""
     ratio = b.median(metric) / a.median(metric)
-    if abs(ratio - 1) < LEAST_DIFFERENCE:
+    chance = by_chance(a.samples[metric], b.samples[metric])
+    if abs(ratio - 1) < LEAST_DIFFERENCE or chance > CHANCE:
         return ""
-    a_low, a_high = a.quartiles(metric)
-    b_low, b_high = b.quartiles(metric)
-    if b_high < a_low:
-        return "faster" if metric != "bytes" else "smaller"
-    if b_low > a_high:
-        return "SLOWER" if metric != "bytes" else "LARGER"
-    return ""
+    if ratio < 1:
+        return "smaller" if metric == "bytes" else "faster"
+    return "LARGER" if metric == "bytes" else "SLOWER"
+
+
+def by_chance(a: list[float], b: list[float]) -> float:
+    """How likely two samples of the same thing are as far apart as these.
+
+    Mann and Whitney's test, with the normal distribution for its sum.
+    """
+    above = sum((x > y) + (x == y) / 2 for x in a for y in b)
+    pairs = len(a) * len(b)
+    deviation = math.sqrt(pairs * (len(a) + len(b) + 1) / 12)
+    distance = abs(above - pairs / 2) - 0.5
+    return 2 * (1 - statistics.NormalDist().cdf(distance / deviation))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ def cpp(
         "FANFARE_BUILD_EXAMPLES": "OFF",
     } | definitions
     options = [f"-D{name}={value}" for name, value in settings.items()]
+    # A program of before, whose rival is gone, must not be taken for new.
+    for program in _programs(build / "benchmarks").values():
+        program.unlink()
     run(["cmake", "-S", root, "-B", build, *options])
     chosen = ["--target", target] if target else []
     run(["cmake", "--build", build, "--parallel", jobs, *chosen])
@@ -60,13 +63,15 @@ def cpp(
 
 def rust(source: Path, build: Path, jobs: int) -> Programs:
     """Builds each of the Rust rivals whose Debian package is installed."""
+    built = {}
     for rival in ("crossbeam", "tokio_broadcast"):
         # The configuration that names Debian's folder is found from here.
         command = ["cargo", "build", "--release", "--offline", "--jobs", jobs]
         command += ["--no-default-features", "--features", rival]
         command += ["--bin", f"bench_{rival}", "--target-dir", build]
-        _try_to_build(rival, command, cwd=source)
-    return _programs(build / "release")
+        if _try_to_build(rival, command, cwd=source):
+            built[rival] = build / "release" / f"bench_{rival}"
+    return built
 
 
 def go(
@@ -81,17 +86,14 @@ def go(
         "GOWORK": "off",
     }
     command: list[object] = ["go", "build", "-p", jobs, "-o", build]
-    _try_to_build(
-        "go_loop", [*command, "./go_loop"], cwd=source, env=environment
-    )
+    commands = {"go_loop": [*command, "./go_loop"]}
     if go_ethereum:
         modfile = _prepare_go_feed(source, build, go_ethereum)
-        command += [f"-modfile={modfile}", "./go_feed"]
-        _try_to_build("go_feed", command, cwd=source, env=environment)
+        commands["go_feed"] = [*command, f"-modfile={modfile}", "./go_feed"]
     return {
-        name: build / name
-        for name in ("go_loop", "go_feed")
-        if (build / name).is_file()
+        rival: build / rival
+        for rival, command in commands.items()
+        if _try_to_build(rival, command, cwd=source, env=environment)
     }
 
 
@@ -115,14 +117,16 @@ def _prepare_go_feed(source: Path, build: Path, go_ethereum: Path) -> Path:
     return modfile
 
 
-def _try_to_build(rival: str, command: list[object], **options) -> None:
+def _try_to_build(rival: str, command: list[object], **options) -> bool:
     if not shutil.which(str(command[0])):
         note(f"{rival} is MISSING: there is no {command[0]}")
-        return
+        return False
     try:
         run(command, **options)
     except subprocess.CalledProcessError:
         note(f"{rival} is MISSING: it could not be built")
+        return False
+    return True
 
 
 def _programs(folder: Path) -> Programs:

@@ -40,7 +40,7 @@ class Cell:
     def median(self, metric: str) -> float:
         return statistics.median(self.samples[metric])
 
-    def quartiles(self, metric: str) -> tuple[float, float]:
+    def _quartiles(self, metric: str) -> tuple[float, float]:
         samples = self.samples[metric]
         if len(samples) < 2:
             return samples[0], samples[0]
@@ -49,7 +49,7 @@ class Cell:
 
     def spread(self, metric: str) -> float:
         """Half of the range that the middle half of the samples is in."""
-        low, high = self.quartiles(metric)
+        low, high = self._quartiles(metric)
         return (high - low) / 2
 
     def main_metric(self) -> str:
