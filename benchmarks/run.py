@@ -139,16 +139,18 @@ def program_job(program: Path, case: str, min_time: float) -> measure.Job:
 def about(options: argparse.Namespace) -> dict[str, object]:
     """What the figures depend on; no host name and no path."""
     today = datetime.datetime.now(datetime.timezone.utc).date()
+    only = {"cases": options.filter.pattern, "rivals": options.rivals}
+    chosen = {name: value for name, value in only.items() if value}
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": kernel(),
         "compilers": compilers(),
         "commit": commit(),
         "date": today.isoformat(),
         "rounds": options.rounds,
         "seconds per measurement": options.min_time,
-    }
+    } | ({"only": chosen} if chosen else {})
 
 
 def processor() -> str:
@@ -158,6 +160,11 @@ def processor() -> str:
         return platform.machine()
     found = re.search(r"model name\s*:\s*(.+)", text)
     return found[1] if found else platform.machine()
+
+
+def kernel() -> str:
+    version = ".".join(platform.release().split(".")[:2])
+    return f"{platform.system()} {version}"
 
 
 def compilers() -> dict[str, str]:

@@ -219,7 +219,7 @@ fn stream_latency<R: Rival<Word>>(
     let (mut feed, receivers) = R::open(n, capacity);
     let epoch = Instant::now();
     let now = move || epoch.elapsed().as_nanos() as u64;
-    let slots = (values + EVERY - 1) / EVERY;
+    let slots = 1 + values / EVERY;
     let sent_at: Arc<Vec<AtomicU64>> =
         Arc::new((0..slots).map(|_| AtomicU64::new(0)).collect());
     let all = Arc::new(Mutex::new(Vec::new()));
