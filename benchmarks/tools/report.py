@@ -223,7 +223,7 @@ def goals_table(run: Run) -> list[str]:
         )
     if run.missing:
         names = ", ".join(run.missing)
-        lines += ["", f"This run does not count: MISSING are {names}."]
+        lines += ["", f"This run does not count: MISSING: {names}."]
     elif "only" in run.about:
         lines += ["", "This run does not count: it is a part of all there is."]
     return lines
