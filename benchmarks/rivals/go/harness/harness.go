@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+
+// Package harness runs one named case and prints what it took, as Google
+// Benchmark would.
+//
+// Only three of Google Benchmark's options are known: --benchmark_filter,
+// --benchmark_min_time and --benchmark_list_tests. The filter has to be a whole
+// name, with or without ^ and $.
+package harness
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Outcome is what so many iterations of a case took.
+type Outcome struct {
+	// Elapsed is the time that counts.
+	Elapsed time.Duration
+	// Operations is how many deliveries, round trips or rounds share it.
+	Operations int
+	// Latencies are in any order; nil where none are taken.
+	Latencies []time.Duration
+	// Bytes is set where memory is measured instead of time.
+	Bytes float64
+}
+
+// Case is a scenario with its arguments.
+type Case struct {
+	Name string
+	Run  func(iterations int) Outcome
+}
+
+// Fail ends the program with an error: a value was lost, doubled or torn.
+func Fail(format string, arguments ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", arguments...)
+	os.Exit(1)
+}
+
+// Expect ends the program with an error unless the two are the same.
+func Expect(received, expected uint64) {
+	if received != expected {
+		Fail("received %d instead of %d", received, expected)
+	}
+}
+
+// Main does what the command line asks for.
+func Main(cases []Case) {
+	list := flag.Bool("benchmark_list_tests", false, "print all names")
+	filter := flag.String("benchmark_filter", "", "the case to run")
+	minTime := flag.String("benchmark_min_time", "0.1", "in seconds")
+	flag.String("benchmark_format", "json", "only json is known")
+	flag.Parse()
+
+	if *list {
+		for _, c := range cases {
+			fmt.Println(c.Name)
+		}
+		return
+	}
+	seconds, err := strconv.ParseFloat(strings.TrimSuffix(*minTime, "s"), 64)
+	if err != nil {
+		Fail("not a number of seconds: %s", *minTime)
+	}
+	name := strings.TrimSuffix(strings.TrimPrefix(*filter, "^"), "$")
+	for _, c := range cases {
+		if c.Name == name {
+			print(c, time.Duration(seconds*float64(time.Second)))
+			return
+		}
+	}
+	Fail("no such case: %s", name)
+}
+
+type entry struct {
+	Name       string         `json:"name"`
+	Iterations int            `json:"iterations"`
+	Ns         float64        `json:"ns,omitempty"`
+	Bytes      float64        `json:"bytes,omitempty"`
+	P50        *time.Duration `json:"p50,omitempty"`
+	P999       *time.Duration `json:"p999,omitempty"`
+}
+
+func print(c Case, minTime time.Duration) {
+	iterations, outcome := runLongEnough(c, minTime)
+	e := entry{Name: c.Name, Iterations: iterations, Bytes: outcome.Bytes}
+	if outcome.Operations > 0 {
+		nanoseconds := float64(outcome.Elapsed.Nanoseconds())
+		e.Ns = nanoseconds / float64(outcome.Operations)
+	}
+	if all := outcome.Latencies; all != nil {
+		sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+		at := func(q float64) *time.Duration {
+			return &all[int(float64(len(all)-1)*q)]
+		}
+		e.P50, e.P999 = at(0.5), at(0.999)
+	}
+	report := map[string][]entry{"benchmarks": {e}}
+	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
+		Fail("%v", err)
+	}
+}
+
+// runLongEnough runs the case with more and more iterations until they take
+// minTime.
+//
+// A few iterations that happen to take long, because a thousand consumers are
+// only just starting, are not enough. What is not timed counts a tenth.
+func runLongEnough(c Case, minTime time.Duration) (int, Outcome) {
+	for iterations := 1; ; {
+		start := time.Now()
+		outcome := c.Run(iterations)
+		spent := outcome.Elapsed
+		if all := time.Since(start) / 10; all > spent {
+			spent = all
+		}
+		few := iterations < 100 && spent < 5*minTime
+		enough := spent >= minTime && !few
+		if enough || iterations > 1_000_000_000 || outcome.Bytes > 0 {
+			return iterations, outcome
+		}
+		ratio := 1.4 * float64(minTime) / float64(spent)
+		if ratio < 2 {
+			ratio = 2
+		} else if ratio > 10 {
+			ratio = 10
+		}
+		iterations = int(float64(iterations) * ratio)
+	}
+}

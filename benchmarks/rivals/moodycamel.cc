@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// moodycamel::BlockingReaderWriterCircularBuffer, a bounded queue for one
+// producer and one consumer at a time, which spins before it sleeps.
+
+#include <cstddef>
+
+#include <readerwriterqueue/readerwritercircularbuffer.h>
+
+#include "../queue_feed.h"
+#include "../scenarios.h"
+#include "../threads.h"
+
+namespace {
+
+struct Moodycamel : bench::Threads {
+  template <typename T>
+  class Channel {
+   public:
+    explicit Channel(std::size_t capacity) : buffer_(capacity) {}
+    void Send(const T& value) { buffer_.wait_enqueue(value); }
+    T Receive() {
+      T value;
+      buffer_.wait_dequeue(value);
+      return value;
+    }
+
+   private:
+    moodycamel::BlockingReaderWriterCircularBuffer<T> buffer_;
+  };
+
+  template <typename T>
+  using Feed = bench::QueueFeed<Channel<T>, T>;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bench::RegisterSend<Moodycamel>();
+  bench::RegisterDrain<Moodycamel>();
+  bench::RegisterStreams<Moodycamel>();
+  bench::RegisterRoundTrips<Moodycamel>({1});
+  bench::RegisterSubscribe<Moodycamel>();
+  bench::RegisterLag<Moodycamel>();
+  bench::RegisterMemory<Moodycamel>();
+  return bench::RunCases(argc, argv);
+}

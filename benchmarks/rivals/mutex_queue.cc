@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// What people write by hand: a queue with a mutex and two condition variables.
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "../queue_feed.h"
+#include "../scenarios.h"
+#include "../threads.h"
+
+namespace {
+
+struct MutexQueue : bench::Threads {
+  template <typename T>
+  class Channel {
+   public:
+    explicit Channel(std::size_t capacity) : capacity_(capacity) {}
+
+    void Send(const T& value) {
+      std::unique_lock lock(mutex_);
+      // At capacity 0 there is room for each receiver that waits.
+      not_full_.wait(
+          lock, [this] { return values_.size() < capacity_ + receivers_; });
+      values_.push_back(value);
+      lock.unlock();
+      not_empty_.notify_one();
+    }
+
+    T Receive() {
+      std::unique_lock lock(mutex_);
+      if (capacity_ == 0) {
+        ++receivers_;
+        not_full_.notify_one();
+      }
+      not_empty_.wait(lock, [this] { return !values_.empty(); });
+      T value = std::move(values_.front());
+      values_.pop_front();
+      if (capacity_ == 0) {
+        --receivers_;
+        return value;
+      }
+      lock.unlock();
+      not_full_.notify_one();
+      return value;
+    }
+
+   private:
+    const std::size_t capacity_;
+    std::mutex mutex_;
+    std::condition_variable not_full_;
+    std::condition_variable not_empty_;
+    std::deque<T> values_;       // guarded by mutex_
+    std::size_t receivers_ = 0;  // at capacity 0; guarded by mutex_
+  };
+
+  template <typename T>
+  using Feed = bench::QueueFeed<Channel<T>, T>;
+
+  template <typename T>
+  static std::shared_ptr<Channel<T>> Share() {
+    return std::make_shared<Channel<T>>(0);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bench::RegisterSend<MutexQueue>();
+  bench::RegisterDrain<MutexQueue>();
+  bench::RegisterStreams<MutexQueue>();
+  bench::RegisterRendezvous<MutexQueue>();
+  bench::RegisterRoundTrips<MutexQueue>({0, 1});
+  bench::RegisterAcknowledged<MutexQueue>();
+  bench::RegisterSubscribe<MutexQueue>();
+  bench::RegisterLag<MutexQueue>();
+  bench::RegisterMemory<MutexQueue>();
+  return bench::RunCases(argc, argv);
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+//! crossbeam-channel: a feed is a vector of bounded channels.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{bounded, Receiver, Sender};
+use fanfare_rivals::harness::{self, expect, Case, Latch, Outcome};
+use fanfare_rivals::scenarios;
+
+struct Crossbeam;
+struct Senders<V>(Vec<Sender<V>>);
+struct Consumer<V>(Receiver<V>);
+
+impl<V: scenarios::Value> scenarios::Feed<V> for Senders<V> {
+    #[inline]
+    fn send(&mut self, value: V) {
+        for sender in &self.0 {
+            sender.send(value).unwrap();
+        }
+    }
+}
+
+impl<V: scenarios::Value> scenarios::Receiver<V> for Consumer<V> {
+    #[inline]
+    fn receive(&mut self) -> V {
+        self.0.recv().unwrap()
+    }
+}
+
+impl<V: scenarios::Value> scenarios::Rival<V> for Crossbeam {
+    type Feed = Senders<V>;
+    type Receiver = Consumer<V>;
+
+    fn open(n: usize, capacity: usize) -> (Senders<V>, Vec<Consumer<V>>) {
+        let open_one = |_| {
+            let (sender, receiver) = bounded(capacity);
+            (sender, Consumer(receiver))
+        };
+        let (senders, receivers) = (0..n).map(open_one).unzip();
+        (Senders(senders), receivers)
+    }
+}
+
+/// An event that wants to be acknowledged.
+#[derive(Clone)]
+struct Event {
+    number: u64,
+    acknowledge: Sender<u64>,
+}
+
+/// W5: each event brings a new rendezvous channel for the three answers.
+fn acknowledged(rounds: u64) -> Outcome {
+    const CONSUMERS: u64 = 3;
+    let ready = Arc::new(Latch::new(CONSUMERS as usize));
+    let mut events = Vec::new();
+    let mut threads = Vec::new();
+    for consumer in 0..CONSUMERS {
+        let (sender, receiver) = bounded::<Event>(0);
+        let ready = ready.clone();
+        events.push(sender);
+        threads.push(thread::spawn(move || {
+            ready.arrive();
+            for number in 0..rounds {
+                let event = receiver.recv().unwrap();
+                expect(event.number, number);
+                event.acknowledge.send(number * CONSUMERS + consumer).unwrap();
+            }
+        }));
+    }
+    ready.wait();
+    let start = Instant::now();
+    for number in 0..rounds {
+        let (acknowledge, answers) = bounded(0);
+        for sender in &events {
+            let acknowledge = acknowledge.clone();
+            sender.send(Event { number, acknowledge }).unwrap();
+        }
+        let mut seen = 0;
+        for _ in 0..CONSUMERS {
+            let answer = answers.recv().unwrap();
+            expect(answer / CONSUMERS, number);
+            seen |= 1 << (answer % CONSUMERS);
+        }
+        expect(seen, (1 << CONSUMERS) - 1);
+    }
+    let elapsed = start.elapsed();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    Outcome::new(elapsed, rounds)
+}
+
+/// W7: adds a channel to a locked vector of others, searches it and takes it
+/// out again. A send that is blocked holds the lock, so nobody can unsubscribe
+/// then: there is no W7_UnsubscribeBlocked.
+fn subscribe(others: usize, pairs: u64) -> Outcome {
+    let open_one = |_| bounded::<u64>(1).0;
+    let feed: Mutex<Vec<_>> = Mutex::new((0..others).map(open_one).collect());
+    let (sender, _receiver) = bounded::<u64>(1);
+    let start = Instant::now();
+    for _ in 0..pairs {
+        feed.lock().unwrap().push(sender.clone());
+        let mut senders = feed.lock().unwrap();
+        let found = senders.iter().position(|s| s.same_channel(&sender));
+        senders.remove(found.unwrap());
+    }
+    let elapsed = start.elapsed();
+    expect(feed.lock().unwrap().len() as u64, others as u64);
+    Outcome::new(elapsed, pairs)
+}
+
+/// W9: a send is blocked on full channels; room is made in one after the
+/// other, in random order.
+fn lag(n: usize, rounds: u64) -> Outcome {
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..n).map(|_| bounded::<u64>(1)).unzip();
+    for sender in &senders {
+        sender.send(0).unwrap();
+    }
+    let started = Arc::new(AtomicU64::new(0));
+    let returned = Arc::new(AtomicU64::new(0));
+    let (starting, returning) = (started.clone(), returned.clone());
+    let thread = thread::spawn(move || {
+        for round in 1..=rounds {
+            starting.store(round, Ordering::Release);
+            for sender in &senders {
+                sender.send(round).unwrap();
+            }
+            returning.store(round, Ordering::Release);
+        }
+    });
+    let order = shuffled(n);
+    let mut elapsed = Duration::ZERO;
+    for round in 1..=rounds {
+        wait_for(&started, round);
+        let_block();
+        let start = Instant::now();
+        for &i in &order {
+            expect(receivers[i].recv().unwrap(), round - 1);
+        }
+        wait_for(&returned, round);
+        elapsed += start.elapsed();
+    }
+    for receiver in &receivers {
+        expect(receiver.recv().unwrap(), rounds);
+    }
+    thread.join().unwrap();
+    Outcome::new(elapsed, rounds * n as u64)
+}
+
+fn wait_for(counter: &AtomicU64, value: u64) {
+    while counter.load(Ordering::Acquire) < value {
+        thread::yield_now();
+    }
+}
+
+/// Gives a send the time to block: nobody can see when it has.
+fn let_block() {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_micros(50) {
+        thread::yield_now();
+    }
+}
+
+/// The numbers below n, in an order that is the same in every run.
+fn shuffled(n: usize) -> Vec<usize> {
+    let mut all: Vec<_> = (0..n).collect();
+    let mut random: u64 = 1;
+    for i in (1..n).rev() {
+        // The multiplier and increment are those of Knuth's MMIX.
+        random = random.wrapping_mul(6364136223846793005);
+        random = random.wrapping_add(1442695040888963407);
+        all.swap(i, (random >> 33) as usize % (i + 1));
+    }
+    all
+}
+
+fn main() {
+    let mut cases = scenarios::common::<Crossbeam>();
+    cases.extend(scenarios::rendezvous::<Crossbeam>());
+    cases.push(Case::new("W5_Acknowledged", acknowledged));
+    for others in [0, 100, 10_000, 100_000] {
+        let name = format!("W7_Subscribe/others:{others}");
+        cases.push(Case::new(name, move |i| subscribe(others, i)));
+    }
+    for n in [10, 100, 1000, 10_000, 100_000] {
+        let name = format!("W9_Lag/subscribers:{n}");
+        cases.push(Case::new(name, move |i| lag(n, i)));
+    }
+    harness::main(cases);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// oneapi::tbb::concurrent_bounded_queue. Its memory is not measured, because it
+// has an allocator of its own.
+
+#include <cstddef>
+
+#include <oneapi/tbb/concurrent_queue.h>
+
+#include "../queue_feed.h"
+#include "../scenarios.h"
+#include "../threads.h"
+
+namespace {
+
+struct Tbb : bench::Threads {
+  template <typename T>
+  class Channel {
+   public:
+    explicit Channel(std::size_t capacity) {
+      queue_.set_capacity(static_cast<std::ptrdiff_t>(capacity));
+    }
+    void Send(const T& value) { queue_.push(value); }
+    T Receive() {
+      T value;
+      queue_.pop(value);
+      return value;
+    }
+
+   private:
+    oneapi::tbb::concurrent_bounded_queue<T> queue_;
+  };
+
+  template <typename T>
+  using Feed = bench::QueueFeed<Channel<T>, T>;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bench::RegisterSend<Tbb>();
+  bench::RegisterDrain<Tbb>();
+  bench::RegisterStreams<Tbb>();
+  bench::RegisterRoundTrips<Tbb>({1});
+  bench::RegisterSubscribe<Tbb>();
+  bench::RegisterLag<Tbb>();
+  return bench::RunCases(argc, argv);
+}

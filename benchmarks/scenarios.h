@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// The scenarios W1 to W10. A program registers those that its rival can do:
+//
+//   int main(int argc, char** argv) {
+//     bench::RegisterSend<Rival>();
+//     bench::RegisterStreams<Rival>();
+//     return bench::RunCases(argc, argv);
+//   }
+//
+// What a rival is stands in audience.h.
+#ifndef FANFARE_BENCHMARKS_SCENARIOS_H_
+#define FANFARE_BENCHMARKS_SCENARIOS_H_
+
+#include "audience.h"
+#include "lag.h"
+#include "measure.h"
+#include "program.h"
+#include "round_trip.h"
+#include "send_path.h"
+#include "stream.h"
+#include "subscribe.h"
+
+#endif  // FANFARE_BENCHMARKS_SCENARIOS_H_

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""W11: what including a library costs: time to compile, size of a program."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.measure import CaseFailed, Job, Plan
+
+COMPILE_TIME = "W11_CompileTime"
+PROGRAM_SIZE = "W11_ProgramSize"
+STANDARD_HEADERS = "standard_headers"
+
+
+@dataclass(frozen=True)
+class Library:
+    headers: tuple[str, ...]
+    # One value through the smallest program.
+    use: str = ""
+    libraries: tuple[str, ...] = ()
+
+
+LIBRARIES = {
+    "fanfare": Library(
+        ("fanfare/fanfare.h",),
+        "fanfare::Feed<int> feed; fanfare::Channel<int> channel(1);"
+        " auto subscription = feed.Subscribe(channel);"
+        " feed.Send(0); return *channel.Receive();",
+    ),
+    "moodycamel": Library(
+        ("readerwriterqueue/readerwritercircularbuffer.h",),
+        "moodycamel::BlockingReaderWriterCircularBuffer<int> queue(1);"
+        " int value; queue.wait_enqueue(0); queue.wait_dequeue(value);"
+        " return value;",
+    ),
+    "tbb": Library(
+        ("tbb/concurrent_queue.h",),
+        "tbb::concurrent_bounded_queue<int> queue; int value;"
+        " queue.push(0); queue.pop(value); return value;",
+        ("-ltbb",),
+    ),
+    "boost_fiber": Library(
+        (
+            "boost/fiber/buffered_channel.hpp",
+            "boost/fiber/unbuffered_channel.hpp",
+        ),
+        "boost::fibers::buffered_channel<int> channel(2); int value;"
+        " channel.push(0); channel.pop(value); return value;",
+        ("-lboost_fiber", "-lboost_context"),
+    ),
+    "signals2": Library(
+        ("boost/signals2.hpp",),
+        "boost::signals2::signal<void(int)> signal; int value;"
+        " signal.connect([&](int i) { value = i; }); signal(0); return value;",
+    ),
+    "sigslot": Library(
+        ("sigslot/signal.hpp",),
+        "sigslot::signal<int> signal; int value;"
+        " signal.connect([&](int i) { value = i; }); signal(0); return value;",
+    ),
+}
+
+
+class Bench:
+    """Compiles little programs in a folder."""
+
+    def __init__(self, root: Path, build: Path, sigslot: Path | None) -> None:
+        self._build = build
+        self._compiler = os.environ.get("CXX", "c++")
+        self._includes = [f"-I{root / 'include'}"]
+        if sigslot:
+            self._includes.append(f"-isystem{sigslot / 'include'}")
+        self._libraries = {
+            STANDARD_HEADERS: Library(standard_headers(root / "include"))
+        } | LIBRARIES
+        build.mkdir(parents=True, exist_ok=True)
+
+    def plan(self, rivals: list[str]) -> Plan:
+        """The jobs for those of the rivals that are a C++ library."""
+        plan: Plan = {COMPILE_TIME: {}, PROGRAM_SIZE: {}}
+        for rival in [*rivals, STANDARD_HEADERS]:
+            if rival in self._libraries:
+                plan[COMPILE_TIME][rival] = self._compile_time(rival)
+            if rival in LIBRARIES:
+                plan[PROGRAM_SIZE][rival] = self._program_size(rival)
+        return plan
+
+    def _compile_time(self, rival: str) -> Job:
+        source = self._write(rival, "include", "")
+
+        def job() -> dict[str, float]:
+            start = time.perf_counter()
+            self._compile([source, "-c", "-o", source.with_suffix(".o")])
+            return {"seconds": time.perf_counter() - start}
+
+        return job
+
+    def _program_size(self, rival: str) -> Job:
+        library = LIBRARIES[rival]
+        source = self._write(rival, "use", library.use)
+        program = source.with_suffix("")
+
+        def job() -> dict[str, float]:
+            # What was linked once does not change.
+            if not program.exists():
+                options = [source, "-s", "-pthread", "-o", program]
+                self._compile([*options, *library.libraries])
+            return {"kilobytes": program.stat().st_size / 1024}
+
+        program.unlink(missing_ok=True)
+        return job
+
+    def _write(self, rival: str, kind: str, body: str) -> Path:
+        headers = self._libraries[rival].headers
+        lines = [f"#include <{header}>" for header in headers]
+        source = self._build / f"{kind}_{rival}.cc"
+        source.write_text("\n".join([*lines, f"int main() {{ {body} }}", ""]))
+        return source
+
+    def _compile(self, arguments: list[object]) -> None:
+        command = [self._compiler, "-std=c++20", "-O2", *self._includes]
+        command += map(str, arguments)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            lines = done.stderr.splitlines() or ["no message"]
+            raise CaseFailed(f"it does not compile: {lines[0]}")
+
+
+def standard_headers(include: Path) -> tuple[str, ...]:
+    """All headers outside the library that fanfare.h leads to."""
+    pattern = re.compile(r"^#include <([^>]+)>", re.MULTILINE)
+    found: set[str] = set()
+    waiting = ["fanfare/fanfare.h"]
+    seen: set[str] = set()
+    while waiting:
+        header = waiting.pop()
+        if not header.startswith("fanfare/"):
+            found.add(header)
+        elif header not in seen:
+            seen.add(header)
+            waiting += pattern.findall((include / header).read_text())
+    return tuple(sorted(found))

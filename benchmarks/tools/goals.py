@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""How fast fanfare has to be, next to whom; and whether it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tools.compile_cost import COMPILE_TIME, STANDARD_HEADERS
+from tools.measure import Results
+
+
+@dataclass(frozen=True)
+class Goal:
+    """fanfare's median over that of a rival is at most the limit."""
+
+    name: str
+    # A pattern for the cases; the worst of them counts.
+    cases: str
+    rival: str
+    limit: float
+    # The rival's case, where it is another one.
+    against: str = ""
+    # The limit is for the difference, not the ratio.
+    difference: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    goal: Goal
+    # None: there is nothing to compare.
+    value: float | None
+    case: str = ""
+
+    @property
+    def word(self) -> str:
+        if self.value is None:
+            return "NO DATA"
+        return "met" if self.value <= self.goal.limit else "MISSED"
+
+
+_SEND = r"W1_Send/.*"
+_SEND_MANY = r"W1_Send/subscribers:(10|100|1000)"
+_STREAM_10 = r"W2_Stream/capacity:\d+/subscribers:10"
+_STREAM_OTHER = r"W2_Stream/capacity:\d+/subscribers:(1|100|1000)"
+_STREAMS = r"(W2_Stream/|W6_|W8_).*"
+_LAG = r"W9_Lag/subscribers:(1000|10000|100000)"
+
+# tokio's channel is no blocking rival: its sender overwrites, never waits.
+_BLOCKING = ("mutex_queue", "moodycamel", "tbb", "crossbeam", "go_loop")
+# Those whose consumers are threads; goroutines are rivals, too.
+_THREADS = (*_BLOCKING, "go_feed", "tokio_broadcast")
+
+GOALS = (
+    Goal("1. send path, many subscribers", _SEND_MANY, "floor", 1.4),
+    Goal("1. send path, one", "W1_Send/subscribers:1", "floor", 5.0),
+    *(Goal("1. send path", _SEND, rival, 1.0) for rival in _BLOCKING),
+    Goal("1. send path", _SEND, "go_feed", 1 / 3),
+    Goal("2. stream, 10 subscribers", _STREAM_10, "crossbeam", 0.4),
+    Goal("2. stream, 10 subscribers", _STREAM_10, "go_feed", 0.2),
+    Goal("2. stream, other numbers", _STREAM_OTHER, "crossbeam", 0.8),
+    Goal("2. stream, other numbers", _STREAM_OTHER, "go_feed", 0.6),
+    Goal("2. four senders", "W6_FourSenders", "crossbeam", 0.5),
+    Goal("2. kilobyte", "W8_Kilobyte/.*", "crossbeam", 0.6),
+    *(Goal("2. never slower", _STREAMS, rival, 1.0) for rival in _THREADS),
+    Goal("3. rendezvous", "W3_Rendezvous/.*", "crossbeam", 0.5),
+    Goal("3. round trip", "W4_RoundTrip/.*", "go_feed", 1.3),
+    Goal("3. acknowledged", "W5_Acknowledged", "crossbeam", 0.2),
+    Goal("4. subscribe", "W7_Subscribe/others:100000", "sigslot", 1.5),
+    Goal(
+        "4. subscribe, flat",
+        "W7_Subscribe/others:(100|10000|100000)",
+        "fanfare",
+        2.0,
+        against="W7_Subscribe/others:0",
+    ),
+    Goal("4. lag", _LAG, "fanfare", 2.0, against="W9_Lag/subscribers:100"),
+    Goal("5. memory", "W10_Memory/.*", "go_feed", 1.0),
+    Goal("5. compile time", COMPILE_TIME, "signals2", 0.5),
+    Goal(
+        "5. compile time, seconds more",
+        COMPILE_TIME,
+        STANDARD_HEADERS,
+        0.25,
+        difference=True,
+    ),
+)
+
+
+def judge(results: Results) -> list[Verdict]:
+    return [_verdict(goal, results) for goal in GOALS]
+
+
+def _verdict(goal: Goal, results: Results) -> Verdict:
+    values = list(_values(goal, results))
+    if not values:
+        return Verdict(goal, None)
+    value, case = max(values)
+    return Verdict(goal, value, case)
+
+
+def _values(goal: Goal, results: Results) -> Iterator[tuple[float, str]]:
+    for case, cells in results.items():
+        if not re.fullmatch(goal.cases, case):
+            continue
+        ours = cells.get("fanfare")
+        theirs = results.get(goal.against or case, {}).get(goal.rival)
+        if not ours or not theirs or theirs.error:
+            continue
+        if ours.error:
+            # Who loses values has missed all goals.
+            yield float("inf"), case
+            continue
+        metric = _metric(case)
+        mine, other = ours.median(metric), theirs.median(metric)
+        yield (mine - other if goal.difference else mine / other), case
+
+
+def _metric(case: str) -> str:
+    if case == COMPILE_TIME:
+        return "seconds"
+    return "bytes" if case.startswith("W10_") else "ns"
