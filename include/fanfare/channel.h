@@ -373,7 +373,7 @@ detail::ReceiveIterator<T> Receiver<T>::begin() const {
 
 template <typename T>
 Channel<T>::Channel(std::size_t room)
-    : Channel(detail::Ref<detail::ChannelCore<T>>::Make(room)) {}
+    : Channel(detail::ChannelCore<T>::Make(room)) {}
 
 template <typename T>
 Channel<T>::Channel(const detail::Ref<detail::ChannelCore<T>>& core)

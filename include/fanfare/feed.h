@@ -77,8 +77,8 @@ class Feed {
   //
   // Copies are made by this thread, which has the turn then, outside all locks;
   // the last subscriber is given an rvalue itself, moved. If a copy throws,
-  // what is still pending is taken back and the exception leaves; deliveries
-  // made stand, nobody sees the failed copy, the feed stays usable. (F9) To
+  // the exception leaves; deliveries made stand, who was not ready gets nothing,
+  // nobody sees the failed copy, the feed stays usable. (F9) To
   // Send on the same feed from inside a copy, or from the destructor of one
   // that was not taken, blocks for ever.
   //

@@ -30,7 +30,11 @@ namespace fanfare::inline FANFARE_ABI {
 // std::system_error if there can be no thread, and std::bad_alloc; the members
 // are unsubscribed then. Cost: a thread, unless no member is left; time
 // quadratic in the number of members if they end one by one. (U7)
-[[nodiscard("a Subscription that is dropped unsubscribes")]] inline Subscription
+//
+// A template of nothing, as some functions below, so that a program which does
+// not call it does not spend time to compile it.
+template <typename = void>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 JoinSubscriptions(std::vector<Subscription> members);
 
 template <std::convertible_to<Subscription>... Members>
@@ -50,8 +54,9 @@ namespace detail {
 
 // Waits until all members have ended, one has failed, or a stop is requested.
 // Returns the failure.
-inline std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
-                                       const std::stop_token& stop) {
+template <typename = void>
+std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
+                                const std::stop_token& stop) {
   std::exception_ptr failure;
   bool ended = false;
   std::vector<SelectCase> cases;
@@ -97,7 +102,8 @@ class JoinedMembers {
 
 }  // namespace detail
 
-inline Subscription JoinSubscriptions(std::vector<Subscription> members) {
+template <typename>
+Subscription JoinSubscriptions(std::vector<Subscription> members) {
   using Access = detail::SubscriptionAccess;
   std::erase_if(members, [](const Subscription& member) { return !member; });
   detail::JoinedMembers joined(std::move(members));

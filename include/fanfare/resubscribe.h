@@ -93,9 +93,11 @@ Subscription Establish(Function& fn, const std::stop_token& stop,
 }
 
 // Waits until `active` ends or a stop is requested, and unsubscribes it.
-// Returns whether it ended well; else `failure` says why not.
-inline bool AwaitEnd(const Subscription& active, const std::stop_token& stop,
-                     std::exception_ptr& failure) {
+// Returns whether it ended well; else `failure` says why not. (A template, so
+// that it is compiled only where it is used.)
+template <typename = void>
+bool AwaitEnd(const Subscription& active, const std::stop_token& stop,
+              std::exception_ptr& failure) {
   // Said in so many words: a handle that SubscriptionScope::Track returned does
   // not unsubscribe when it is destroyed.
   const Unsubscriber at_end(active);

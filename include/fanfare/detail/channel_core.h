@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -35,7 +36,8 @@
 namespace fanfare::inline FANFARE_ABI::detail {
 
 template <typename T>
-class ChannelCore final : public RefCounted {
+class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
+    : public RefCounted {
   static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>> &&
                     std::is_nothrow_move_constructible_v<T> &&
                     std::is_nothrow_destructible_v<T>,
@@ -43,9 +45,16 @@ class ChannelCore final : public RefCounted {
                 "moved and destroyed without throwing");
 
  public:
-  explicit ChannelCore(std::size_t capacity) : ring_(capacity) {}
+  // Throws std::bad_alloc (std::bad_array_new_length where the bytes cannot
+  // even be counted).
+  [[nodiscard]] static Ref<ChannelCore> Make(std::size_t capacity) {
+    return Ref<ChannelCore>::Adopt(new (Slots{capacity}) ChannelCore(capacity));
+  }
   ~ChannelCore() {
-    while (ring_.HasValue(front_.end, back_.end)) PopFront();
+    while (front_.end.HasValue(back_.end)) PopFront();
+  }
+  static void operator delete(void* core) {
+    ::operator delete (core, std::align_val_t{alignof(ChannelCore)});
   }
 
   // Completes the operation if that needs no waiting, else returns kPending
@@ -55,7 +64,7 @@ class ChannelCore final : public RefCounted {
     return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
   Outcome TryReceive(Operation& receive) noexcept {
-    if (const auto outcome = ReceiveAtFront(receive)) return *outcome;
+    if (const auto outcome = ReceiveAtFront(Target(receive))) return *outcome;
     return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
   }
 
@@ -95,39 +104,22 @@ class ChannelCore final : public RefCounted {
   }
   std::optional<T> TryReceive() noexcept {
     std::optional<T> value;
-    Operation receive;
-    receive.value = &value;
-    TryReceive(receive);
+    if (!ReceiveAtFront(value)) ReceiveFromSender(value);
     return value;
   }
   bool Send(T& value, const Deadline& deadline, const std::stop_token& stop) {
     Operation send;
     send.value = std::addressof(value);
     Outcome outcome = TrySend(send);
-    if (outcome == Outcome::kPending && capacity() > 0) {
-      outcome = LingerFor(deadline, stop, [&] { return TrySend(send); });
-    }
-    if (outcome == Outcome::kPending) {
-      outcome = WaitFor(
-          send, deadline, stop, [this](Operation& o) { return StartSend(o); },
-          [this](Operation& o) { CancelSend(o); });
-    }
+    if (outcome == Outcome::kPending) outcome = AwaitRoom(send, deadline, stop);
     return outcome == Outcome::kDone;
   }
   std::optional<T> Receive(const Deadline& deadline,
                            const std::stop_token& stop) {
     std::optional<T> value;
-    Operation receive;
-    receive.value = &value;
-    Outcome outcome = TryReceive(receive);
-    if (outcome == Outcome::kPending && capacity() > 0) {
-      outcome = LingerFor(deadline, stop, [&] { return TryReceive(receive); });
-    }
-    if (outcome == Outcome::kPending) {
-      WaitFor(
-          receive, deadline, stop,
-          [this](Operation& o) { return StartReceive(o); },
-          [this](Operation& o) { CancelReceive(o); });
+    const auto outcome = ReceiveAtFront(value);
+    if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
+      AwaitValue(value, deadline, stop);
     }
     return value;
   }
@@ -136,8 +128,8 @@ class ChannelCore final : public RefCounted {
     OperationQueue refused;
     {
       const BothEnds locked(*this);
-      if (closed_) return;
-      closed_ = true;
+      if (front_.closed) return;
+      front_.closed = back_.closed = true;
       Refuse(front_.waiting, refused);
       Refuse(back_.waiting, refused);
     }
@@ -148,18 +140,18 @@ class ChannelCore final : public RefCounted {
 
   [[nodiscard]] bool closed() const noexcept {
     const std::lock_guard lock(front_.lock);
-    return closed_;
+    return front_.closed;
   }
   [[nodiscard]] bool drained() const noexcept {
     const BothEnds locked(*this);
-    return closed_ && used() == 0;
+    return front_.closed && used() == 0;
   }
   [[nodiscard]] std::size_t size() const noexcept {
     const BothEnds locked(*this);
     return used();
   }
   [[nodiscard]] std::size_t capacity() const noexcept {
-    return ring_.capacity();
+    return front_.end.capacity();
   }
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(front_.lock);
@@ -177,12 +169,38 @@ class ChannelCore final : public RefCounted {
       std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
 
   // An end of the ring, and the operations of the other side that wait for what
-  // is done here. Each in a cache line of its own.
-  struct alignas(64) Side {
+  // is done here. Each has a cache line of its own, which is all that a send or
+  // a receive touches but for the value.
+  struct Side {
+    explicit Side(std::size_t capacity) noexcept : end(capacity) {}
+
     mutable Platform::Lock lock;
+    bool closed = false;  // as that of the other side; both locks to change
     RingEnd end;
-    OperationQueue waiting;  // changed only under both locks
+    OperationQueue waiting;  // both locks to change
   };
+
+  explicit ChannelCore(std::size_t capacity) noexcept
+      : back_(capacity), front_(capacity) {}
+
+  // The slots come right behind the object, in one piece of memory.
+  struct Slots {
+    std::size_t count;
+  };
+  static void* operator new(std::size_t size, Slots slots) {
+    constexpr std::size_t kMost = static_cast<std::size_t>(-1) / 2;
+    if (slots.count > (kMost - size) / sizeof(T)) {
+      throw std::bad_array_new_length();
+    }
+    return ::operator new (size + slots.count * sizeof(T),
+                           std::align_val_t{alignof(ChannelCore)});
+  }
+  static void operator delete(void* core, Slots) { operator delete(core); }
+  [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
+    return reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) +
+                                sizeof(ChannelCore)) +
+           end.slot();
+  }
 
   class BothEnds {
    public:
@@ -198,23 +216,59 @@ class ChannelCore final : public RefCounted {
   // waits for a value. Null: somebody does, which takes both locks.
   std::optional<Outcome> SendAtBack(Operation& send) noexcept {
     const std::lock_guard lock(back_.lock);
-    if (closed_ || send.retired) return Outcome::kClosed;
+    if (back_.closed || send.retired) return Outcome::kClosed;
     if (!back_.waiting.empty()) return std::nullopt;
-    if (!ring_.HasRoom(back_.end, front_.end)) return Outcome::kPending;
+    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     Store(send);
     return Outcome::kDone;
   }
 
   // A receive that concerns the front alone; as above.
-  std::optional<Outcome> ReceiveAtFront(Operation& receive) noexcept {
+  std::optional<Outcome> ReceiveAtFront(std::optional<T>& target) noexcept {
     const std::lock_guard lock(front_.lock);
     if (!front_.waiting.empty()) return std::nullopt;
-    if (!ring_.HasValue(front_.end, back_.end)) {
-      return closed_ ? Outcome::kClosed : Outcome::kPending;
+    if (!front_.end.HasValue(back_.end)) {
+      return front_.closed ? Outcome::kClosed : Outcome::kPending;
     }
-    Target(receive).emplace(std::move(*ring_.At(front_.end)));
+    target.emplace(std::move(*SlotAt(front_.end)));
     PopFront();
     return Outcome::kDone;
+  }
+
+  FANFARE_SELDOM void ReceiveFromSender(std::optional<T>& value) noexcept {
+    Operation receive;
+    receive.value = &value;
+    AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
+  }
+
+  FANFARE_SELDOM Outcome AwaitRoom(Operation& send, const Deadline& deadline,
+                                   const std::stop_token& stop) {
+    if (capacity() > 0) {
+      const Outcome outcome = LingerFor(deadline, stop, capacity() == 1,
+                                        [&] { return TrySend(send); });
+      if (outcome != Outcome::kPending) return outcome;
+    }
+    return WaitFor(
+        send, deadline, stop, [this](Operation& o) { return StartSend(o); },
+        [this](Operation& o) { CancelSend(o); });
+  }
+
+  FANFARE_SELDOM void AwaitValue(std::optional<T>& value,
+                                 const Deadline& deadline,
+                                 const std::stop_token& stop) {
+    Operation receive;
+    receive.value = &value;
+    Outcome outcome = TryReceive(receive);
+    if (outcome == Outcome::kPending && capacity() > 0) {
+      outcome = LingerFor(deadline, stop, capacity() == 1,
+                          [&] { return TryReceive(receive); });
+    }
+    if (outcome == Outcome::kPending) {
+      WaitFor(
+          receive, deadline, stop,
+          [this](Operation& o) { return StartReceive(o); },
+          [this](Operation& o) { CancelReceive(o); });
+    }
   }
 
   // One attempt under both locks, then the wake-up of the counterpart outside.
@@ -239,11 +293,11 @@ class ChannelCore final : public RefCounted {
   // Hands the value to the first receive that waits, else puts it into the
   // ring. As all that follow, called with both locks held.
   Outcome SendNow(Operation& send, Claim* claim, Operation*& partner) noexcept {
-    if (closed_ || send.retired) return Outcome::kClosed;
+    if (back_.closed || send.retired) return Outcome::kClosed;
     const Outcome met = Meet(back_.waiting, send, claim, partner);
     if (met == Outcome::kDone) HandOver(send, *partner);
     if (met != Outcome::kPending) return met;
-    if (!ring_.HasRoom(back_.end, front_.end)) return Outcome::kPending;
+    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
     Store(send);
     return Outcome::kDone;
@@ -253,13 +307,13 @@ class ChannelCore final : public RefCounted {
   // an empty ring, takes the value of that send.
   Outcome ReceiveNow(Operation& receive, Claim* claim,
                      Operation*& partner) noexcept {
-    if (!ring_.HasValue(front_.end, back_.end)) {
+    if (!front_.end.HasValue(back_.end)) {
       const Outcome met = Meet(front_.waiting, receive, claim, partner);
       if (met == Outcome::kDone) HandOver(*partner, receive);
-      return met == Outcome::kPending && closed_ ? Outcome::kClosed : met;
+      return met == Outcome::kPending && front_.closed ? Outcome::kClosed : met;
     }
     if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
-    Target(receive).emplace(std::move(*ring_.At(front_.end)));
+    Target(receive).emplace(std::move(*SlotAt(front_.end)));
     PopFront();
     if (Meet(front_.waiting, receive, nullptr, partner) == Outcome::kDone) {
       Store(*partner);
@@ -317,18 +371,17 @@ class ChannelCore final : public RefCounted {
   }
   void Store(Operation& send) noexcept {
     TakeFrom(send, [&](auto&& value) {
-      std::construct_at(ring_.At(back_.end),
+      std::construct_at(SlotAt(back_.end),
                         std::forward<decltype(value)>(value));
     });
-    ring_.Pass(back_.end);
+    back_.end.Pass();
   }
   void PopFront() noexcept {
-    std::destroy_at(ring_.At(front_.end));
-    ring_.Pass(front_.end);
+    std::destroy_at(SlotAt(front_.end));
+    front_.end.Pass();
   }
   [[nodiscard]] std::size_t used() const noexcept {
-    return back_.end.passed.load(std::memory_order_relaxed) -
-           front_.end.passed.load(std::memory_order_relaxed);
+    return back_.end.passed() - front_.end.passed();
   }
 
   template <typename Put>
@@ -348,10 +401,8 @@ class ChannelCore final : public RefCounted {
     return *static_cast<std::optional<T>*>(receive.value);
   }
 
-  Ring<T> ring_;
-  bool closed_ = false;  // changed only under both locks
-  Side back_;            // where sends go in; the receives that wait
-  Side front_;           // where receives come out; the sends that wait
+  Side back_;               // where sends go in; the receives that wait
+  alignas(64) Side front_;  // where receives come out; the sends that wait
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

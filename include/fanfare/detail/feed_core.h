@@ -178,72 +178,6 @@ class FeedCore final : public RefCounted {
     FeedCore& feed_;
   };
 
-  // Those whose channels keep the offer.
-  class Laggards {
-   public:
-    // Written out: g++ 12 would fill all of it with zeros in every Send.
-    Laggards() noexcept {}  // NOLINT(modernize-use-equals-default)
-
-    // Leaves the offer to the channel. kPending: it keeps it.
-    Outcome Add(Member& member) {
-      if (!fan_out_.has_value()) fan_out_.emplace();
-      member.offer_.waker = &*fan_out_;
-      const Outcome outcome = member.channel_->StartSend(member.offer_);
-      if (outcome == Outcome::kPending) {
-        member.next_pending_ = std::exchange(first_, &member);
-        ++count_;
-      }
-      return outcome;
-    }
-
-    // Blocks until all have taken the value, or the deadline or a stop; then
-    // it is taken back. Returns how many took it.
-    std::size_t Await(const Deadline& deadline, const std::stop_token& stop) {
-      if (count_ == 0) return 0;
-      std::size_t withdrawn = 0;
-      if (!fan_out_->Expect(count_) && !fan_out_->Wait(deadline, stop)) {
-        withdrawn = Withdraw();
-      }
-      UnloadRefused();
-      return static_cast<std::size_t>(count_) - fan_out_->refused() - withdrawn;
-    }
-
-    void TakeBack() noexcept {
-      if (count_ == 0) return;
-      if (!fan_out_->Expect(count_)) Withdraw();
-      UnloadRefused();
-    }
-
-   private:
-    // Takes the value back from the channels that still keep it, waits for
-    // those that are just being served, and returns how many were taken back.
-    std::size_t Withdraw() noexcept {
-      std::ptrdiff_t withdrawn = 0;
-      for (Member* m = first_; m != nullptr; m = m->next_pending_) {
-        if (m->channel_->CancelSend(m->offer_)) {
-          Unload(*m);
-          ++withdrawn;
-        }
-      }
-      // If none was taken back, whoever completed the last one says so.
-      if (withdrawn == 0 || !fan_out_->Withdraw(withdrawn)) {
-        fan_out_->WaitForAll();
-      }
-      return static_cast<std::size_t>(withdrawn);
-    }
-
-    // Destroys the copies for channels that were closed while they kept the
-    // offer. Nobody else has to do with an offer by now.
-    void UnloadRefused() noexcept {
-      if (fan_out_->refused() == 0) return;
-      for (Member* m = first_; m != nullptr; m = m->next_pending_) Unload(*m);
-    }
-
-    std::optional<FanOut> fan_out_;  // made for the first: most Sends have none
-    Member* first_ = nullptr;
-    std::ptrdiff_t count_ = 0;
-  };
-
   static Member* Next(const Member& member) noexcept {
     return IntrusiveList<Member>::Next(member);
   }
@@ -269,7 +203,7 @@ class FeedCore final : public RefCounted {
       if (!wait) return false;
       ++calls_;
     }
-    Outcome outcome = LingerFor(deadline, stop, [this] {
+    Outcome outcome = LingerFor(deadline, stop, false, [this] {
       unsigned turn = 0;
       if (turn_.compare_exchange_strong(turn, kTaken, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
@@ -338,35 +272,100 @@ class FeedCore final : public RefCounted {
   std::size_t Deliver(V& value, const Deadline& deadline,
                       const std::stop_token& stop, bool wait) {
     std::size_t taken = 0;
-    Laggards laggards;
+    Member* laggards = nullptr;
+    Member** end = &laggards;
 
     // Offer the value to everybody.
     try {
       for (Member* m = members_.front(); m != nullptr; m = Next(*m)) {
         Load(*m, value, Next(*m) == nullptr);
-        Outcome outcome = m->channel_->TrySend(m->offer_);
-        if (outcome == Outcome::kPending && wait) outcome = laggards.Add(*m);
+        const Outcome outcome = m->channel_->TrySend(m->offer_);
         if (outcome == Outcome::kDone) [[likely]] {
           ++taken;
-        } else if (outcome != Outcome::kPending || !wait) {
-          Unload(*m);
-          // Its owner closed the channel, or somebody is about to end it.
-          if (outcome == Outcome::kClosed) End(*m);
+        } else if (outcome == Outcome::kPending && wait) {
+          *end = m;
+          end = &m->next_laggard_;
+        } else {
+          Refused(*m, outcome);
         }
       }
     } catch (...) {
       // A copy failed: what was delivered stands.
-      laggards.TakeBack();
+      *end = nullptr;
+      for (Member* m = laggards; m != nullptr; m = m->next_laggard_) Unload(*m);
       throw;
     }
-    return taken + laggards.Await(deadline, stop);
+    *end = nullptr;
+    if (laggards != nullptr) taken += Await(laggards, deadline, stop);
+    return taken;
+  }
+
+  // Blocks until all laggards have taken their offers, or the deadline or a
+  // stop; then the value is taken back. Returns how many took it.
+  FANFARE_SELDOM std::size_t Await(Member* laggards, const Deadline& deadline,
+                                   const std::stop_token& stop) {
+    std::size_t taken = 0;
+    // Most lag because they wait for the processor. While the sender lingers it
+    // looks at one of them, not at all, again and again.
+    if (laggards->channel_->capacity() > 0) {
+      LingerFor(deadline, stop, laggards->channel_->capacity() == 1, [&] {
+        for (; laggards != nullptr; laggards = laggards->next_laggard_) {
+          const Outcome outcome = laggards->channel_->TrySend(laggards->offer_);
+          if (outcome == Outcome::kPending) return outcome;
+          if (outcome == Outcome::kDone) {
+            ++taken;
+          } else {
+            Refused(*laggards, outcome);
+          }
+        }
+        return Outcome::kDone;
+      });
+    }
+
+    // Leave the offers to the channels of the others.
+    FanOut fan_out;
+    Member* pending = nullptr;
+    std::ptrdiff_t kept = 0;
+    while (laggards != nullptr) {
+      Member& member = *laggards;
+      laggards = member.next_laggard_;
+      member.offer_.waker = &fan_out;
+      const Outcome outcome = member.channel_->StartSend(member.offer_);
+      if (outcome == Outcome::kPending) {
+        member.next_laggard_ = std::exchange(pending, &member);
+        ++kept;
+      } else if (outcome == Outcome::kDone) {
+        ++taken;
+      } else {
+        Refused(member, outcome);
+      }
+    }
+    if (kept == 0) return taken;
+    std::size_t withdrawn = 0;
+    if (!fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
+      withdrawn = TakeBack(fan_out, pending);
+    }
+    if (fan_out.refused() > 0) {
+      // The copies for channels that were closed meanwhile are still there.
+      // Nobody else has to do with an offer by now.
+      for (Member* m = pending; m != nullptr; m = m->next_laggard_) Unload(*m);
+    }
+    return taken + static_cast<std::size_t>(kept) - fan_out.refused() -
+           withdrawn;
+  }
+
+  // An offer was not taken; kClosed: the member's owner closed the channel, or
+  // somebody is about to end it.
+  FANFARE_SELDOM void Refused(Member& member, Outcome outcome) noexcept {
+    Unload(member);
+    if (outcome == Outcome::kClosed) End(member);
   }
 
   // Takes the value back from the channels that still keep it, waits for those
   // that are just being served, and returns how many were taken back.
   static std::size_t TakeBack(FanOut& fan_out, Member* pending) noexcept {
     std::ptrdiff_t withdrawn = 0;
-    for (Member* m = pending; m != nullptr; m = m->next_pending_) {
+    for (Member* m = pending; m != nullptr; m = m->next_laggard_) {
       if (m->channel_->CancelSend(m->offer_)) {
         Unload(*m);
         ++withdrawn;
@@ -375,13 +374,6 @@ class FeedCore final : public RefCounted {
     // If none was taken back, whoever completed the last one says so.
     if (withdrawn == 0 || !fan_out.Withdraw(withdrawn)) fan_out.WaitForAll();
     return static_cast<std::size_t>(withdrawn);
-  }
-
-  // Destroys the copies for channels that were closed while they kept the
-  // offer. Nobody else has to do with an offer by now.
-  static void UnloadRefused(const FanOut& fan_out, Member* pending) noexcept {
-    if (fan_out.refused() == 0) return;
-    for (Member* m = pending; m != nullptr; m = m->next_pending_) Unload(*m);
   }
 
   // Sets the value that a subscriber's channel will take: the sender's own,

@@ -53,8 +53,8 @@ class FeedSubscription final : public SubscriptionState,
   const Ref<ChannelCore<T>> channel_;
   Operation offer_;  // the send that its channel sees
   [[no_unique_address]] std::conditional_t<kCopiesLate, NoSlot, Slot<T>> copy_;
-  // For the Send under way: the next whose channel keeps its offer.
-  FeedSubscription* next_pending_ = nullptr;
+  // For the Send under way: the next whose channel was not ready.
+  FeedSubscription* next_laggard_ = nullptr;
   // Guarded by the feed's lock: whether it has not ended, in which list it is,
   // and the next one that has ended.
   bool listed_ = false;

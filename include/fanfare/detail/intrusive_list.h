@@ -32,11 +32,19 @@ class IntrusiveList {
   IntrusiveList& operator=(const IntrusiveList&) = delete;
 
   [[nodiscard]] bool empty() const noexcept { return front_ == nullptr; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] T* front() const noexcept { return front_; }
   [[nodiscard]] T* back() const noexcept { return back_; }
   [[nodiscard]] static T* Next(const T& element) noexcept {
     return static_cast<const ListNode<T>&>(element).next_;
+  }
+
+  // Counts them.
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::size_t size = 0;
+    for (T* element = front_; element != nullptr; element = Next(*element)) {
+      ++size;
+    }
+    return size;
   }
 
   void PushBack(T& element) noexcept {
@@ -45,14 +53,12 @@ class IntrusiveList {
     node.previous_ = back_;
     NextOf(back_) = &element;
     back_ = &element;
-    ++size_;
   }
 
   void Remove(T& element) noexcept {
     ListNode<T>& node = element;
     NextOf(node.previous_) = node.next_;
     PreviousOf(node.next_) = node.previous_;
-    --size_;
   }
 
   // The first element, taken out; null if there is none.
@@ -75,7 +81,6 @@ class IntrusiveList {
 
   T* front_ = nullptr;
   T* back_ = nullptr;
-  std::size_t size_ = 0;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

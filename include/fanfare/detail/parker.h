@@ -99,7 +99,7 @@ class Parker {
         return Signalled(wanted) || (expired = deadline.Expired());
       };
       Patience& patience = Patience::Mine();
-      patience.Spin(ready) || patience.Linger(ready);
+      static_cast<void>(patience.Spin(ready) || patience.Linger(ready));
       if (Signalled(wanted)) return true;
     }
     for (;;) {
@@ -175,17 +175,21 @@ class ThreadWaiter final : public Waker {
 };
 
 // Tries `attempt()` for a short time, until it no longer returns kPending.
+// Without `spin`, every look comes after a yield: whoever looks too often finds
+// few values each time, and takes the channel's memory from the other side.
 template <typename Attempt>
 Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
-                  Attempt attempt) {
+                  bool spin, Attempt attempt) {
   Outcome outcome = Outcome::kPending;
   Deadline end = deadline;
   const auto over = [&] { return end.Expired() || stop.stop_requested(); };
   if (!over()) {
-    Patience::Mine().Linger([&] {
+    const auto ready = [&] {
       outcome = attempt();
       return outcome != Outcome::kPending || over();
-    });
+    };
+    Patience& patience = Patience::Mine();
+    static_cast<void>((spin && patience.Spin(ready)) || patience.Linger(ready));
   }
   return outcome;
 }

@@ -61,7 +61,7 @@ class SubscriptionState : public Lineage {
   virtual Receiver<std::exception_ptr> Err() {
     Core* err = err_.load();
     if (err == nullptr) {
-      Ref<Core> made = Ref<Core>::Make(1U);
+      Ref<Core> made = Core::Make(1);
       if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
     }
     // Finish() may have looked for a channel before this one was there.
