@@ -16,6 +16,11 @@
 // Send blocks for room, Receive for a value; both come with a stop token, a
 // duration, a point in time, and as Try…, which never blocks. Close ends it.
 //
+// A call that blocks looks again for a few microseconds, more or fewer as that
+// pays off for its thread, and lets other threads run meanwhile; then it sleeps,
+// on a condition variable, and uses no processor time. Only who sleeps has to be
+// woken.
+//
 // Thread safety: everything may be called from any thread at any time, except
 // that one handle is not assigned to or destroyed while it is used; give every
 // thread a copy. Not async-signal-safe: call nothing of it in a signal handler.
@@ -70,8 +75,8 @@ class Sender {
   // until a receive takes it. Returns true: delivered; false: the channel is
   // closed, before or meanwhile. An rvalue of type T is moved from only if it
   // was delivered; an argument of another type is converted first (C5). Throws
-  // what that conversion or copy throws, before anything is sent. Cost: two
-  // uncontended lock operations and a move; allocates nothing. (C4)
+  // what that conversion or copy throws, before anything is sent. Cost: an
+  // uncontended atomic exchange and a move; allocates nothing. (C4)
   template <typename U = T>
     requires std::is_convertible_v<U&&, T>
   bool Send(U&& value) const {

@@ -70,7 +70,8 @@ class Feed {
   // first served, so that all subscribers see all values in one order), and
   // then until each channel has taken the value or has gone away. All that are
   // ready are served before it waits for any; who becomes ready later is served
-  // at once. Returns how many took it; 0 on a closed feed. (F2, F3, F4)
+  // at once, or a few yields later while this thread still looks. Returns how
+  // many took it; 0 on a closed feed. (F2, F3, F4)
   //
   // A channel that its owner has closed counts as unsubscribed: its
   // subscription ends, in this Send or in the next. (F6)

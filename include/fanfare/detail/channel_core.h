@@ -153,6 +153,12 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
   [[nodiscard]] std::size_t capacity() const noexcept {
     return front_.end.capacity();
   }
+  // Whether values gather while the other side is away. Who finds such a
+  // channel not ready lets others run, and looks again a few times, before it
+  // queues: then it finds many values, or much room, and queues seldom.
+  [[nodiscard]] bool gathers() const noexcept { return capacity() > 1; }
+  static constexpr int kFewLooks = 4;
+
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(front_.lock);
     return front_.waiting.size();
@@ -243,9 +249,9 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
 
   FANFARE_SELDOM Outcome AwaitRoom(Operation& send, const Deadline& deadline,
                                    const std::stop_token& stop) {
-    if (capacity() > 0) {
-      const Outcome outcome = LingerFor(deadline, stop, capacity() == 1,
-                                        [&] { return TrySend(send); });
+    if (gathers()) {
+      const Outcome outcome =
+          LingerFor(kFewLooks, deadline, stop, [&] { return TrySend(send); });
       if (outcome != Outcome::kPending) return outcome;
     }
     return WaitFor(
@@ -259,8 +265,8 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
     Operation receive;
     receive.value = &value;
     Outcome outcome = TryReceive(receive);
-    if (outcome == Outcome::kPending && capacity() > 0) {
-      outcome = LingerFor(deadline, stop, capacity() == 1,
+    if (outcome == Outcome::kPending && gathers()) {
+      outcome = LingerFor(kFewLooks, deadline, stop,
                           [&] { return TryReceive(receive); });
     }
     if (outcome == Outcome::kPending) {

@@ -203,7 +203,7 @@ class FeedCore final : public RefCounted {
       if (!wait) return false;
       ++calls_;
     }
-    Outcome outcome = LingerFor(deadline, stop, false, [this] {
+    Outcome outcome = LingerFor(Platform::kMostYields, deadline, stop, [this] {
       unsigned turn = 0;
       if (turn_.compare_exchange_strong(turn, kTaken, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
@@ -305,10 +305,10 @@ class FeedCore final : public RefCounted {
   FANFARE_SELDOM std::size_t Await(Member* laggards, const Deadline& deadline,
                                    const std::stop_token& stop) {
     std::size_t taken = 0;
-    // Most lag because they wait for the processor. While the sender lingers it
-    // looks at one of them, not at all, again and again.
-    if (laggards->channel_->capacity() > 0) {
-      LingerFor(deadline, stop, laggards->channel_->capacity() == 1, [&] {
+    // Most lag because they wait for the processor. It looks at one of them,
+    // not at all.
+    if (laggards->channel_->gathers()) {
+      LingerFor(ChannelCore<T>::kFewLooks, deadline, stop, [&] {
         for (; laggards != nullptr; laggards = laggards->next_laggard_) {
           const Outcome outcome = laggards->channel_->TrySend(laggards->offer_);
           if (outcome == Outcome::kPending) return outcome;

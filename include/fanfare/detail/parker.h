@@ -39,10 +39,11 @@ class Patience {
     return false;
   }
 
-  // The same, and lets others run in between.
+  // The same, `most` times at most, and lets others run in between.
   template <typename Ready>
-  bool Linger(Ready ready) {
-    for (int tries = 0; tries < yields_; ++tries) {
+  bool Linger(Ready ready, int most = Platform::kMostYields) {
+    most = std::min(most, yields_);
+    for (int tries = 0; tries < most; ++tries) {
       Platform::Yield();
       if (ready()) return true;
     }
@@ -174,12 +175,12 @@ class ThreadWaiter final : public Waker {
   Parker parker_;
 };
 
-// Tries `attempt()` for a short time, until it no longer returns kPending.
-// Without `spin`, every look comes after a yield: whoever looks too often finds
-// few values each time, and takes the channel's memory from the other side.
+// Lets others run, `most` times at most, until `attempt()` no longer returns
+// kPending. Without a look in between: whoever looks too often finds few values
+// each time, and takes the channel's memory from the other side.
 template <typename Attempt>
-Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
-                  bool spin, Attempt attempt) {
+Outcome LingerFor(int most, const Deadline& deadline,
+                  const std::stop_token& stop, Attempt attempt) {
   Outcome outcome = Outcome::kPending;
   Deadline end = deadline;
   const auto over = [&] { return end.Expired() || stop.stop_requested(); };
@@ -188,8 +189,7 @@ Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
       outcome = attempt();
       return outcome != Outcome::kPending || over();
     };
-    Patience& patience = Patience::Mine();
-    static_cast<void>((spin && patience.Spin(ready)) || patience.Linger(ready));
+    Patience::Mine().Linger(ready, most);
   }
   return outcome;
 }
