@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -18,9 +19,11 @@ namespace bench {
 
 // All channels are full with the last value while the next one is sent; they
 // are emptied in random order by the thread that measures. So each Send leaves
-// them full for the next.
+// them full for the next. With `one_by_one`, no channel is emptied before the
+// one before is full again, so that whoever fills it cannot serve many at a
+// time.
 template <typename Rival>
-void Lag(benchmark::State& state) {
+void Lag(benchmark::State& state, bool one_by_one) {
   using Lagging = Audience<Rival, Event>;
   auto& audience =
       Lagging::Lasting(static_cast<std::size_t>(state.range(0)), 1);
@@ -42,8 +45,16 @@ void Lag(benchmark::State& state) {
     Clock::duration time{};
     for (std::uint64_t i = 1; i <= sends; ++i) {
       AwaitBlockedSender<Rival>(last);
+      // It has blocked for long: it sleeps.
+      const auto asleep = Clock::now() + std::chrono::microseconds(200);
+      Await<Rival>([&] { return Clock::now() >= asleep; });
       const auto start = Clock::now();
-      for (auto* const channel : order) Expect(channel->Receive().Is(i - 1));
+      for (auto* const channel : order) {
+        Expect(channel->Receive().Is(i - 1));
+        if constexpr (requires { channel->size(); }) {
+          if (one_by_one) Await<Rival>([&] { return channel->size() == 1; });
+        }
+      }
       Await<Rival>([&] { return returned >= i; });
       time += Clock::now() - start;
     }
@@ -55,7 +66,16 @@ void Lag(benchmark::State& state) {
 
 template <typename Rival>
 void RegisterLag() {
-  Register("W9_Lag", Lag<Rival>)
+  Register("W9_Lag", [](auto& state) { Lag<Rival>(state, false); })
+      ->ArgName("subscribers")
+      ->RangeMultiplier(10)
+      ->Range(10, 100000);
+}
+
+// For a rival whose channels have a size().
+template <typename Rival>
+void RegisterLagOneByOne() {
+  Register("W9_LagOneByOne", [](auto& state) { Lag<Rival>(state, true); })
       ->ArgName("subscribers")
       ->RangeMultiplier(10)
       ->Range(10, 100000);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The scenarios W1 to W10. A program registers those that its rival can do:
+// The scenarios W1 to W10, and W12. A program registers those that its rival
+// can do:
 //
 //   int main(int argc, char** argv) {
 //     bench::RegisterSend<Rival>();
@@ -13,6 +14,7 @@
 #define FANFARE_BENCHMARKS_SCENARIOS_H_
 
 #include "audience.h"
+#include "idle.h"
 #include "lag.h"
 #include "measure.h"
 #include "program.h"

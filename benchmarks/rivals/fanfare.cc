@@ -18,6 +18,7 @@ struct Fanfare : bench::Threads {
     explicit Channel(std::size_t capacity) : channel_(capacity) {}
     void Send(const T& value) const { channel_.Send(value); }
     T Receive() const { return *channel_.Receive(); }
+    [[nodiscard]] std::size_t size() const { return channel_.size(); }
     [[nodiscard]] bool HasBlockedSender() const {
       return channel_.waiting_senders() > 0;
     }
@@ -67,6 +68,8 @@ int main(int argc, char** argv) {
   bench::RegisterSubscribe<Fanfare>();
   bench::RegisterUnsubscribeBlocked<Fanfare>();
   bench::RegisterLag<Fanfare>();
+  bench::RegisterLagOneByOne<Fanfare>();
+  bench::RegisterIdle<Fanfare>();
   bench::RegisterMemory<Fanfare>();
   return bench::RunCases(argc, argv);
 }

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   bench::RegisterRoundTrips<Moodycamel>({1});
   bench::RegisterSubscribe<Moodycamel>();
   bench::RegisterLag<Moodycamel>();
+  bench::RegisterIdle<Moodycamel>();
   bench::RegisterMemory<Moodycamel>();
   return bench::RunCases(argc, argv);
 }

@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
   bench::RegisterAcknowledged<MutexQueue>();
   bench::RegisterSubscribe<MutexQueue>();
   bench::RegisterLag<MutexQueue>();
+  bench::RegisterIdle<MutexQueue>();
   bench::RegisterMemory<MutexQueue>();
   return bench::RunCases(argc, argv);
 }

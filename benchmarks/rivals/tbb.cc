@@ -44,5 +44,6 @@ int main(int argc, char** argv) {
   bench::RegisterRoundTrips<Tbb>({1});
   bench::RegisterSubscribe<Tbb>();
   bench::RegisterLag<Tbb>();
+  bench::RegisterIdle<Tbb>();
   return bench::RunCases(argc, argv);
 }

@@ -40,11 +40,16 @@ class Verdict:
         return "met" if self.value <= self.goal.limit else "MISSED"
 
 
-_SEND = r"W1_Send/.*"
 _SEND_MANY = r"W1_Send/subscribers:(10|100|1000)"
 _STREAM_10 = r"W2_Stream/capacity:\d+/subscribers:10"
-_STREAM_OTHER = r"W2_Stream/capacity:\d+/subscribers:(1|100|1000)"
-_STREAMS = r"(W2_Stream/|W6_|W8_).*"
+_STREAM_1 = r"W2_Stream/capacity:\d+/subscribers:1"
+_STREAM_100 = r"W2_Stream/capacity:\d+/subscribers:100"
+_STREAM_1000 = r"W2_Stream/capacity:\d+/subscribers:1000"
+_STREAMS = (
+    ("2. never slower, one subscriber", _STREAM_1),
+    ("2. never slower", r"W2_Stream/capacity:\d+/subscribers:10+|W6_.*"),
+    ("2. never slower, kilobyte", r"W8_.*"),
+)
 _LAG = r"W9_Lag/subscribers:(1000|10000|100000)"
 
 # tokio's channel is no blocking rival: its sender overwrites, never waits.
@@ -55,15 +60,30 @@ _THREADS = (*_BLOCKING, "go_feed", "tokio_broadcast")
 GOALS = (
     Goal("1. send path, many subscribers", _SEND_MANY, "floor", 1.4),
     Goal("1. send path, one", "W1_Send/subscribers:1", "floor", 5.0),
-    *(Goal("1. send path", _SEND, rival, 1.0) for rival in _BLOCKING),
-    Goal("1. send path", _SEND, "go_feed", 1 / 3),
+    *(
+        Goal("1. send path, many subscribers", _SEND_MANY, rival, 1.0)
+        for rival in _BLOCKING
+    ),
+    *(
+        Goal("1. send path, one", "W1_Send/subscribers:1", rival, 1.0)
+        for rival in _BLOCKING
+    ),
+    Goal("1. send path", r"W1_Send/.*", "go_feed", 1 / 3),
     Goal("2. stream, 10 subscribers", _STREAM_10, "crossbeam", 0.4),
     Goal("2. stream, 10 subscribers", _STREAM_10, "go_feed", 0.2),
-    Goal("2. stream, other numbers", _STREAM_OTHER, "crossbeam", 0.8),
-    Goal("2. stream, other numbers", _STREAM_OTHER, "go_feed", 0.6),
+    Goal("2. stream, 1 subscriber", _STREAM_1, "crossbeam", 0.8),
+    Goal("2. stream, 1 subscriber", _STREAM_1, "go_feed", 0.6),
+    Goal("2. stream, 100 subscribers", _STREAM_100, "crossbeam", 0.8),
+    Goal("2. stream, 100 subscribers", _STREAM_100, "go_feed", 0.6),
+    Goal("2. stream, 1000 subscribers", _STREAM_1000, "crossbeam", 0.8),
+    Goal("2. stream, 1000 subscribers", _STREAM_1000, "go_feed", 0.6),
     Goal("2. four senders", "W6_FourSenders", "crossbeam", 0.5),
     Goal("2. kilobyte", "W8_Kilobyte/.*", "crossbeam", 0.6),
-    *(Goal("2. never slower", _STREAMS, rival, 1.0) for rival in _THREADS),
+    *(
+        Goal(name, cases, rival, 1.0)
+        for name, cases in _STREAMS
+        for rival in _THREADS
+    ),
     Goal("3. rendezvous", "W3_Rendezvous/.*", "crossbeam", 0.5),
     Goal("3. round trip", "W4_RoundTrip/.*", "go_feed", 1.3),
     Goal("3. acknowledged", "W5_Acknowledged", "crossbeam", 0.2),

@@ -44,6 +44,7 @@ TITLES = {
     "W9_Lag": "W9: a Send blocked on all its channels, ns per delivery",
     "W9_LagOneByOne": "W9: the same, one at a time, ns per delivery",
     "W10_Memory": "W10: bytes per subscription with its channel",
+    "W12_Idle": "W12: idle consumers, ns of processor a second for each",
     "W11_CompileTime": "W11: seconds to compile a program that includes it",
     "W11_ProgramSize": "W11: KiB of a small stripped program",
 }
@@ -130,7 +131,8 @@ def shown(scenario: str) -> tuple[str, ...]:
         return ("p50", "p999")
     fixed = {
         "W10_Memory": "bytes",
-        "W11_CompileTime": "seconds",
+        "W12_Idle": "W12: idle consumers, ns of processor a second for each",
+    "W11_CompileTime": "seconds",
         "W11_ProgramSize": "kilobytes",
     }
     return (fixed.get(scenario, "ns"),)

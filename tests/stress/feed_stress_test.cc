@@ -10,6 +10,10 @@
 #include "../support/unsteady_platform.h"
 // It comes first, because it says what the library stands on.
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -495,3 +499,52 @@ TEST_CASE("F5 S6: feeds share channels that Selects empty") {
   } while (!timer.over());
   CHECK(total > 0);
 }
+
+#if defined(__linux__)
+// A waiting thread gives way before it sleeps: with many more threads than
+// processors nothing may be lost, and nobody may be kept from going on.
+TEST_CASE("F4 C7: 200 threads on one processor") {
+  constexpr std::size_t kConsumers = 180;
+  constexpr std::size_t kSenders = 20;
+  const std::size_t capacity = GENERATE(0U, 1U, 16U);
+  CAPTURE(capacity);
+  cpu_set_t before, one;
+  REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0);
+  CPU_ZERO(&one);
+  for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i) {
+    if (CPU_ISSET(i, &before)) CPU_SET(i, &one);
+  }
+  // The threads that are started now inherit it.
+  REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+  {
+    Feed<std::uint64_t> feed;
+    std::vector<Channel<std::uint64_t>> channels;
+    std::vector<Subscription> subscriptions;
+    for (std::size_t i = 0; i < kConsumers; ++i) {
+      channels.emplace_back(capacity);
+      subscriptions.push_back(feed.Subscribe(channels.back()));
+    }
+    Crowd consumers(kConsumers, [&](std::size_t i) {
+      Account received;
+      for (const std::uint64_t value : channels[i]) received.Add(value);
+      return received;
+    });
+    const StressTimer timer(3);
+    Account sent = Crowd(kSenders, [&](std::size_t i) {
+                     Account account;
+                     for (std::uint64_t n = i; !timer.over(); n += kSenders) {
+                       if (feed.Send(n) != kConsumers) ++account.errors;
+                       account.Add(n);
+                     }
+                     return account;
+                   }).Sum();
+    for (const auto& channel : channels) channel.Close();
+    Account expected;
+    for (std::size_t i = 0; i < kConsumers; ++i) expected += sent;
+    CHECK(sent.errors == 0);
+    CHECK(sent.count > 0);
+    CHECK(consumers.Sum() == expected);
+  }
+  CHECK(sched_setaffinity(0, sizeof(before), &before) == 0);
+}
+#endif
