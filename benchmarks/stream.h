@@ -28,7 +28,9 @@ Clock::duration TimeStream(Audience<Rival, T>& audience, Consume consume,
   typename Rival::Latch done(subscribers);
   std::deque<typename Rival::Task> consumers;
   for (std::size_t i = 0; i < audience.channels().size(); ++i) {
-    consumers.emplace_back([&, i] {
+    // Copies: what the consumers read does not lie beside what the sender
+    // writes.
+    consumers.emplace_back([&, i, consume] {
       running.count_down();
       consume(audience.channels()[i], i);
       done.count_down();
@@ -56,7 +58,7 @@ void Stream(benchmark::State& state, std::size_t capacity,
   const std::size_t batch = Batch(capacity);
   const auto run = [&](std::size_t batches) {
     const std::uint64_t values = batches * batch;
-    const auto consume = [&](auto& channel, std::size_t) {
+    const auto consume = [values](auto& channel, std::size_t) {
       for (std::uint64_t i = 0; i < values; ++i) {
         Expect(channel.Receive().Is(i));
       }
@@ -86,7 +88,7 @@ void StreamLatency(benchmark::State& state, std::size_t capacity,
     // A time is written before its value is sent, and read after.
     std::vector<Clock::time_point> sent(values / kEvery + 1);
     for (auto& samples : taken) samples.reserve(sent.size());
-    const auto consume = [&](auto& channel, std::size_t place) {
+    const auto consume = [&, values](auto& channel, std::size_t place) {
       for (std::uint64_t i = 0; i < values; ++i) {
         Expect(channel.Receive().Is(i));
         if (i % kEvery == 0) {
@@ -118,7 +120,7 @@ void FourSenders(benchmark::State& state) {
   constexpr unsigned kSenderShift = 56;
   Audience<Rival, Event> audience(kSubscribers, 128);
   const auto run = [&](std::size_t values) {
-    const auto consume = [&](auto& channel, std::size_t) {
+    const auto consume = [values](auto& channel, std::size_t) {
       std::array<std::uint64_t, kSenders> next{};
       for (std::size_t i = 0; i < values * kSenders; ++i) {
         const Event event = channel.Receive();

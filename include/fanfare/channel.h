@@ -57,8 +57,9 @@ class ReceiveIterator;
 // moved from run outside, and may call anything.
 //
 // C7: values arrive in the order sent; none is lost, doubled or torn. A send or
-// receive that waits is served in the order of arrival and before any newcomer
-// on its side.
+// receive that is queued (waiting_senders() and waiting_receivers() count it) is
+// served in the order of the queue and before any newcomer on its side. Before
+// that, it lets other threads run up to four times.
 template <typename T>
 class Sender {
  public:

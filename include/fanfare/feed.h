@@ -66,9 +66,10 @@ class Feed {
   = delete;  // wants a Sender<T>
 
   // Delivers `value` to every channel that is subscribed when its turn comes.
-  // Blocks until it is its turn (Sends run one after the other, first come,
-  // first served, so that all subscribers see all values in one order), and
-  // then until each channel has taken the value or has gone away. All that are
+  // Blocks until it is its turn (Sends run one after the other, so that all
+  // subscribers see all values in one order; first come, first served, once
+  // waiting_senders() counts them: before that, one that finds another under way
+  // lets other threads run up to four times), and then until each channel has taken the value or has gone away. All that are
   // ready are served before it waits for any; who becomes ready later is served
   // at once, or a few yields later while this thread still looks. Returns how
   // many took it; 0 on a closed feed. (F2, F3, F4)

@@ -60,7 +60,13 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
   // Completes the operation if that needs no waiting, else returns kPending
   // and has done nothing.
   Outcome TrySend(Operation& send) noexcept {
-    if (const auto outcome = SendAtBack(send)) return *outcome;
+    return TrySend(send, *static_cast<T*>(send.value));
+  }
+  // The same for an operation whose value is not set: for a feed, which does
+  // not write to the memory of a subscriber that is ready.
+  Outcome TrySend(Operation& send, T& value) noexcept {
+    if (const auto outcome = SendAtBack(send, value)) return *outcome;
+    send.value = std::addressof(value);
     return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
   Outcome TryReceive(Operation& receive) noexcept {
@@ -157,7 +163,6 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
   // channel not ready lets others run, and looks again a few times, before it
   // queues: then it finds many values, or much room, and queues seldom.
   [[nodiscard]] bool gathers() const noexcept { return capacity() > 1; }
-  static constexpr int kFewLooks = 4;
 
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(front_.lock);
@@ -220,12 +225,12 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
 
   // A send that concerns the back alone. kPending: the ring is full and nobody
   // waits for a value. Null: somebody does, which takes both locks.
-  std::optional<Outcome> SendAtBack(Operation& send) noexcept {
+  std::optional<Outcome> SendAtBack(Operation& send, T& value) noexcept {
     const std::lock_guard lock(back_.lock);
     if (back_.closed || send.retired) return Outcome::kClosed;
     if (!back_.waiting.empty()) return std::nullopt;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
-    Store(send);
+    Store(send, value);
     return Outcome::kDone;
   }
 
@@ -251,7 +256,7 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
                                    const std::stop_token& stop) {
     if (gathers()) {
       const Outcome outcome =
-          LingerFor(kFewLooks, deadline, stop, [&] { return TrySend(send); });
+          LingerFor(deadline, stop, [&] { return TrySend(send); });
       if (outcome != Outcome::kPending) return outcome;
     }
     return WaitFor(
@@ -266,8 +271,7 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
     receive.value = &value;
     Outcome outcome = TryReceive(receive);
     if (outcome == Outcome::kPending && gathers()) {
-      outcome = LingerFor(kFewLooks, deadline, stop,
-                          [&] { return TryReceive(receive); });
+      outcome = LingerFor(deadline, stop, [&] { return TryReceive(receive); });
     }
     if (outcome == Outcome::kPending) {
       WaitFor(
@@ -371,12 +375,15 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
   // The three moves of a value: from a send to a receive, from a send into the
   // ring and (above) from the ring to a receive.
   static void HandOver(Operation& send, Operation& receive) noexcept {
-    TakeFrom(send, [&](auto&& value) {
+    TakeFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
       Target(receive).emplace(std::forward<decltype(value)>(value));
     });
   }
   void Store(Operation& send) noexcept {
-    TakeFrom(send, [&](auto&& value) {
+    Store(send, *static_cast<T*>(send.value));
+  }
+  void Store(Operation& send, T& from) noexcept {
+    TakeFrom(send, from, [&](auto&& value) {
       std::construct_at(SlotAt(back_.end),
                         std::forward<decltype(value)>(value));
     });
@@ -391,8 +398,7 @@ class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
   }
 
   template <typename Put>
-  static void TakeFrom(Operation& send, Put put) noexcept {
-    T& value = *static_cast<T*>(send.value);
+  static void TakeFrom(Operation& send, T& value, Put put) noexcept {
     if constexpr (kCopies) {
       put(std::as_const(value));
     } else {

@@ -37,7 +37,7 @@
 namespace fanfare::inline FANFARE_ABI::detail {
 
 template <typename T>
-class FeedCore final : public RefCounted {
+class alignas(64) FeedCore final : public RefCounted {
   static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
                 "fanfare: the T of a Feed<T> must be copy-constructible");
 
@@ -203,7 +203,7 @@ class FeedCore final : public RefCounted {
       if (!wait) return false;
       ++calls_;
     }
-    Outcome outcome = LingerFor(Platform::kMostYields, deadline, stop, [this] {
+    Outcome outcome = LingerFor(deadline, stop, [this] {
       unsigned turn = 0;
       if (turn_.compare_exchange_strong(turn, kTaken, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
@@ -278,11 +278,12 @@ class FeedCore final : public RefCounted {
     // Offer the value to everybody.
     try {
       for (Member* m = members_.front(); m != nullptr; m = Next(*m)) {
-        Load(*m, value, Next(*m) == nullptr);
-        const Outcome outcome = m->channel_->TrySend(m->offer_);
+        T& offered = Load(*m, value, Next(*m) == nullptr);
+        const Outcome outcome = m->channel_->TrySend(m->offer_, offered);
         if (outcome == Outcome::kDone) [[likely]] {
           ++taken;
         } else if (outcome == Outcome::kPending && wait) {
+          m->offer_.value = std::addressof(offered);
           *end = m;
           end = &m->next_laggard_;
         } else {
@@ -308,7 +309,7 @@ class FeedCore final : public RefCounted {
     // Most lag because they wait for the processor. It looks at one of them,
     // not at all.
     if (laggards->channel_->gathers()) {
-      LingerFor(ChannelCore<T>::kFewLooks, deadline, stop, [&] {
+      LingerFor(deadline, stop, [&] {
         for (; laggards != nullptr; laggards = laggards->next_laggard_) {
           const Outcome outcome = laggards->channel_->TrySend(laggards->offer_);
           if (outcome == Outcome::kPending) return outcome;
@@ -376,27 +377,29 @@ class FeedCore final : public RefCounted {
     return static_cast<std::size_t>(withdrawn);
   }
 
-  // Sets the value that a subscriber's channel will take: the sender's own,
-  // where it is copied late or moved to the last, or a copy made here and now,
-  // by the sender's thread and outside all locks.
+  // What a subscriber's channel is to take: the sender's value, where it is
+  // copied late or moved to the last, or a copy made here and now, by the
+  // sender's thread and outside all locks.
   template <typename V>
-  static void Load(Member& member, V& value, bool last) {
-    Operation& offer = member.offer_;
+  static T& Load(Member& member, V& value, bool last) {
     if constexpr (Member::kCopiesLate) {
-      offer.value = const_cast<T*>(std::addressof(value));
+      return const_cast<T&>(value);
     } else if (!std::is_const_v<V> && last) {
-      offer.value = const_cast<T*>(std::addressof(value));
-      offer.consumed = false;
+      return const_cast<T&>(value);
     } else {
-      offer.value = std::construct_at(member.copy_.get(), std::as_const(value));
-      offer.consumed = true;
+      T* const copy =
+          std::construct_at(member.copy_.get(), std::as_const(value));
+      member.offer_.consumed = true;
+      return *copy;
     }
   }
 
   // Destroys a copy that was not taken.
   static void Unload(Member& member) noexcept {
-    if (std::exchange(member.offer_.consumed, false)) {
-      std::destroy_at(static_cast<T*>(member.offer_.value));
+    if constexpr (!Member::kCopiesLate) {
+      if (std::exchange(member.offer_.consumed, false)) {
+        std::destroy_at(member.copy_.get());
+      }
     }
   }
 

@@ -175,12 +175,14 @@ class ThreadWaiter final : public Waker {
   Parker parker_;
 };
 
-// Lets others run, `most` times at most, until `attempt()` no longer returns
-// kPending. Without a look in between: whoever looks too often finds few values
-// each time, and takes the channel's memory from the other side.
+// Lets others run, a few times at most, until `attempt()` no longer returns
+// kPending: what comes before somebody queues. Few, because who is not queued
+// may be overtaken. Without a look in between: whoever looks too often finds
+// few values each time, and takes the channel's memory from the other side.
 template <typename Attempt>
-Outcome LingerFor(int most, const Deadline& deadline,
-                  const std::stop_token& stop, Attempt attempt) {
+Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
+                  Attempt attempt) {
+  constexpr int kFewLooks = 4;
   Outcome outcome = Outcome::kPending;
   Deadline end = deadline;
   const auto over = [&] { return end.Expired() || stop.stop_requested(); };
@@ -189,7 +191,7 @@ Outcome LingerFor(int most, const Deadline& deadline,
       outcome = attempt();
       return outcome != Outcome::kPending || over();
     };
-    Patience::Mine().Linger(ready, most);
+    Patience::Mine().Linger(ready, kFewLooks);
   }
   return outcome;
 }
