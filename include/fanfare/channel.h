@@ -17,9 +17,9 @@
 // duration, a point in time, and as Try…, which never blocks. Close ends it.
 //
 // A call that blocks looks again for a few microseconds, more or fewer as that
-// pays off for its thread, and lets other threads run meanwhile; then it sleeps,
-// on a condition variable, and uses no processor time. Only who sleeps has to be
-// woken.
+// pays off for its thread, and lets other threads run meanwhile; then it
+// sleeps, on a condition variable, and uses no processor time. Only who sleeps
+// has to be woken.
 //
 // Thread safety: everything may be called from any thread at any time, except
 // that one handle is not assigned to or destroyed while it is used; give every
@@ -57,9 +57,9 @@ class ReceiveIterator;
 // moved from run outside, and may call anything.
 //
 // C7: values arrive in the order sent; none is lost, doubled or torn. A send or
-// receive that is queued (waiting_senders() and waiting_receivers() count it) is
-// served in the order of the queue and before any newcomer on its side. Before
-// that, it lets other threads run up to four times.
+// receive that is queued (waiting_senders() and waiting_receivers() count it)
+// is served in the order of the queue and before any newcomer on its side.
+// Before that, it lets other threads run up to four times.
 template <typename T>
 class Sender {
  public:
