@@ -145,9 +145,9 @@ class Simulation {
       Point();
       return value_.compare_exchange_strong(expected, value, success, failure);
     }
-    bool compare_exchange_strong(
-        T& expected, T value, std::memory_order success = kOrder,
-        std::memory_order failure = kOrder) noexcept {
+    bool compare_exchange_strong(T& expected, T value,
+                                 std::memory_order success = kOrder,
+                                 std::memory_order failure = kOrder) noexcept {
       Point();
       return value_.compare_exchange_strong(expected, value, success, failure);
     }
