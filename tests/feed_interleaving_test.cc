@@ -129,6 +129,12 @@ TEMPLATE_TEST_CASE("F5 F6: subscribers come and go, in any order of events", "",
     CHECK(feed.TrySend(Value<TestType>(3)) == (capacity > 0 ? 2 : 1));
     CHECK(newcomer.TryReceive() == Value<TestType>(3));
     CHECK(feed.subscriber_count() == 2);
+    // Who came while a Send was under way goes like any other.
+    subscription.Unsubscribe();
+    const Subscription last = feed.Subscribe(passing);
+    CHECK(feed.TrySend(Value<TestType>(4)) == (capacity > 1 ? 2 : 1));
+    CHECK(passing.TryReceive() == Value<TestType>(4));
+    CHECK(newcomer.size() == 0);
   });
 }
 
@@ -139,7 +145,8 @@ TEMPLATE_TEST_CASE("F8: Close comes at any moment, and everybody returns", "",
     std::optional<Feed<TestType>> feed(std::in_place);
     Audience<TestType> audience(*feed, 3, capacity);
     const Channel<TestType> newcomer(64);
-    Subscription late;
+    std::vector<Subscription> dropped;
+    for (int i = 0; i < 3; ++i) dropped.push_back(feed->Subscribe(newcomer));
     std::size_t taken = 0;
     const auto send = [&] { taken += feed->Send(Value<TestType>(1)); };
     run({send, send, [&] { feed->Close(); },
@@ -148,15 +155,19 @@ TEMPLATE_TEST_CASE("F8: Close comes at any moment, and everybody returns", "",
            audience.subscriptions[2].Unsubscribe();
          },
          [&] {
-           late = feed->Subscribe(newcomer);
-           late.Unsubscribe();
-         }});
+           const Subscription late = feed->Subscribe(newcomer);
+           const Subscription later = feed->Subscribe(newcomer);
+         },
+         [&] { dropped.clear(); }});
     std::size_t received = CountLeft(newcomer);
     for (const auto& channel : audience.channels) {
       received += CountLeft(channel);
     }
     CHECK(taken == received);
     CHECK(audience.ended());
+    // And it stays closed.
+    const Subscription too_late = feed->Subscribe(newcomer);
+    CHECK(too_late.Err().drained());
     CHECK(feed->Send(Value<TestType>(2)) == 0);
     CHECK(feed->subscriber_count() == 0);
     feed.reset();
@@ -167,7 +178,10 @@ TEST_CASE("F8: a feed goes while its subscriptions are ended") {
   ForManyOrders([&](auto run) {
     std::optional<Feed<std::string>> feed(std::in_place);
     Audience<std::string> audience(*feed, 3, 0);
-    run({[&] { feed.reset(); },
+    std::vector<Subscription> dropped;
+    const Channel<std::string> channel;
+    for (int i = 0; i < 3; ++i) dropped.push_back(feed->Subscribe(channel));
+    run({[&] { feed.reset(); }, [&] { dropped.clear(); },
          [&] { audience.subscriptions[0].Unsubscribe(); },
          [&] {
            audience.subscriptions[2].Unsubscribe();
