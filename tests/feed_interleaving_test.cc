@@ -190,3 +190,26 @@ TEST_CASE("F8: a feed goes while its subscriptions are ended") {
     CHECK(audience.ended());
   });
 }
+
+TEST_CASE("F8 F5: who came during a Send leaves while the feed is closed") {
+  ForManyOrders([&](auto run) {
+    Feed<int> feed;
+    const Channel<int> channel, newcomer;
+    const Subscription subscription = feed.Subscribe(channel);
+    std::vector<Subscription> late;
+    bool all_came = false;
+    run({[&] { feed.Send(1); },
+         [&] {
+           while (channel.waiting_senders() == 0) Simulation::Yield();
+           for (int i = 0; i < 8; ++i) late.push_back(feed.Subscribe(newcomer));
+           all_came = true;
+           late.clear();
+         },
+         [&] {
+           while (!all_came) Simulation::Yield();
+           feed.Close();
+         }});
+    CHECK(feed.subscriber_count() == 0);
+    CHECK(newcomer.waiting_senders() == 0);
+  });
+}
