@@ -418,9 +418,10 @@ struct ServingClock {
   using time_point = std::chrono::time_point<ServingClock>;
   [[maybe_unused]] static constexpr bool is_steady = false;
   static inline const fanfare::Channel<int>* channel = nullptr;
+  static inline bool serves = false;
 
   static time_point now() noexcept {
-    if (channel->waiting_receivers() == 1) channel->TrySend(7);
+    if (serves && channel->waiting_receivers() == 1) channel->TrySend(7);
     return time_point();
   }
 };
@@ -431,5 +432,13 @@ TEST_CASE("C4 C8: a clock is asked outside all locks and may use the channel") {
   const fanfare::Channel<int> channel;
   ServingClock::channel = &channel;
   const ServingClock::time_point moment(std::chrono::seconds(1));
+  // Before the thread sleeps, and between two times that it does.
+  const std::size_t sleeps = GENERATE(0U, 1U, 2U);
+  ServingClock::serves = sleeps == 0;
+  const Watch watch([sleeps](std::size_t wait) {
+    ServingClock::serves = wait == sleeps;
+    return true;
+  });
   CHECK(channel.ReceiveUntil(moment) == 7);
+  CHECK(watch.waits.size() == sleeps);
 }

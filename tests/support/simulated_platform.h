@@ -146,8 +146,8 @@ class Simulation {
       return value_.compare_exchange_strong(expected, value, success, failure);
     }
     bool compare_exchange_strong(T& expected, T value,
-                                 std::memory_order success,
-                                 std::memory_order failure) noexcept {
+                                 std::memory_order success = kOrder,
+                                 std::memory_order failure = kOrder) noexcept {
       Point();
       return value_.compare_exchange_strong(expected, value, success, failure);
     }
