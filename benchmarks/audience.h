@@ -15,7 +15,7 @@
 //     void SendBesideOthers(const T&)          several senders
 //   Share<T>()                                 a handle, copied and used with
 //                                              ->, of a new Channel<T>(0)
-//   Task, Latch, Yield()                       what runs beside (threads.h)
+//   Task, Latch, Yield(), AwaitSleep()         what runs beside (threads.h)
 #ifndef FANFARE_BENCHMARKS_AUDIENCE_H_
 #define FANFARE_BENCHMARKS_AUDIENCE_H_
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -45,9 +44,7 @@ void Lag(benchmark::State& state, bool one_by_one) {
     Clock::duration time{};
     for (std::uint64_t i = 1; i <= sends; ++i) {
       AwaitBlockedSender<Rival>(last);
-      // It has blocked for long: it sleeps.
-      const auto asleep = Clock::now() + std::chrono::microseconds(200);
-      Await<Rival>([&] { return Clock::now() >= asleep; });
+      Rival::AwaitSleep();
       const auto start = Clock::now();
       for (auto* const channel : order) {
         Expect(channel->Receive().Is(i - 1));

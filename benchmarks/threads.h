@@ -4,6 +4,7 @@
 #ifndef FANFARE_BENCHMARKS_THREADS_H_
 #define FANFARE_BENCHMARKS_THREADS_H_
 
+#include <chrono>
 #include <latch>
 #include <thread>
 
@@ -13,6 +14,10 @@ struct Threads {
   using Task = std::jthread;
   using Latch = std::latch;
   static void Yield() { std::this_thread::yield(); }
+  // Returns when a thread that has nothing to do sleeps.
+  static void AwaitSleep() {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
 };
 
 }  // namespace bench

@@ -87,6 +87,7 @@ struct BoostFiber {
   };
 
   static void Yield() { boost::this_fiber::yield(); }
+  static void AwaitSleep() {}  // it does not
 };
 
 }  // namespace

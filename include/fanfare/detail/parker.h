@@ -181,7 +181,7 @@ class ThreadWaiter final : public Waker {
 // few values each time, and takes the channel's memory from the other side.
 template <typename Attempt>
 Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
-                  Attempt attempt) {
+                  Attempt attempt) noexcept {
   constexpr int kFewLooks = 4;
   Outcome outcome = Outcome::kPending;
   Deadline end = deadline;
