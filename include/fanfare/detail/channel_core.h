@@ -35,9 +35,19 @@
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
+// A cache line, or what T needs. (Not asked of void and the like, for which a
+// line below says what is wrong.)
 template <typename T>
-class alignas(alignof(T) > 64 ? alignof(T) : 64) ChannelCore final
-    : public RefCounted {
+inline constexpr std::size_t kCoreAlignment = [] {
+  std::size_t alignment = 64;
+  if constexpr (std::is_object_v<T>) {
+    if (alignof(T) > alignment) alignment = alignof(T);
+  }
+  return alignment;
+}();
+
+template <typename T>
+class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>> &&
                     std::is_nothrow_move_constructible_v<T> &&
                     std::is_nothrow_destructible_v<T>,
