@@ -35,7 +35,7 @@ using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::Subscription;
 
-constexpr std::uint64_t kHistories = 5000;
+constexpr std::uint64_t kHistories = 3000;
 constexpr std::size_t kThreads = 3;
 constexpr std::size_t kChannels = 2;
 
