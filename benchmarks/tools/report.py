@@ -131,8 +131,7 @@ def shown(scenario: str) -> tuple[str, ...]:
         return ("p50", "p999")
     fixed = {
         "W10_Memory": "bytes",
-        "W12_Idle": "W12: idle consumers, ns of processor a second for each",
-    "W11_CompileTime": "seconds",
+        "W11_CompileTime": "seconds",
         "W11_ProgramSize": "kilobytes",
     }
     return (fixed.get(scenario, "ns"),)
