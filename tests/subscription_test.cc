@@ -546,23 +546,21 @@ TEST_CASE("U3: a handler of Select in a producer can unsubscribe it") {
 TEST_CASE("U3: a stop callback of a producer may unsubscribe it") {
   // It runs in the thread that asks, and the producer waits for its return.
   const Channel<int> ready;
+  const Channel<int> returned;
   const Channel<Subscription*> handle(1);
-  bool returned = false;
   Subscription sub = NewSubscription([&](std::stop_token stop) {
     const Subscription* const self = *handle.Receive();
-    {
-      const std::stop_callback callback(stop, [&] {
-        self->Unsubscribe();
-        returned = true;
-      });
-      ready.Close();
-      WaitForStop(stop);
-    }
+    const std::stop_callback callback(stop, [&] {
+      self->Unsubscribe();
+      returned.Close();
+    });
+    ready.Close();
+    static_cast<void>(returned.Receive());
   });
   handle.Send(&sub);
   static_cast<void>(ready.Receive());
   sub.Unsubscribe();
-  CHECK(returned);
+  CHECK(returned.closed());
   CHECK(sub.Err().drained());
 }
 
