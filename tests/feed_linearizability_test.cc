@@ -193,7 +193,8 @@ class FeedModel {
       case Verb::kTrySend:
       case Verb::kSendFor:
         return effect.taken == 0 &&
-               (state.closed || (state.turn != 0 && state.turn != i + 1));
+               (state.closed || (state.turn != 0 && state.turn != i + 1) ||
+                IsServing(effect.interval, open));
       case Verb::kSubscribe:
         if (!state.closed) state.subscribed |= OneEffect(effect.subscription);
         return true;
@@ -218,6 +219,19 @@ class FeedModel {
         return true;
       case Verb::kStandstill:
         return NobodyCanGoOn(state, open & ~OneEffect(i), effect.interval);
+    }
+    return false;
+  }
+
+  // Whether a Send that has delivered its own value could still have the turn
+  // then, to deliver those of others.
+  bool IsServing(const Interval& interval, EffectSet open) const {
+    for (std::size_t i = 0; i < effects_.size(); ++i) {
+      const Call& effect = effects_[i];
+      if (Sends(effect) && effect.taken > 0 && !Has(open, i) &&
+          effect.interval.Overlaps(interval)) {
+        return true;
+      }
     }
     return false;
   }

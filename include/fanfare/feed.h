@@ -69,21 +69,23 @@ class Feed {
   // Blocks until it is its turn, and then until each channel has taken the
   // value or has gone away. Sends run one after the other, so that all
   // subscribers see all values in one order: first come, first served, from
-  // when waiting_senders() counts them. (Before that, one that finds another
-  // under way lets other threads run up to four times.) All that are ready are
-  // served before it waits for any; who becomes ready later is served at once,
-  // or a few yields later while this thread still looks. Returns how many took
-  // it; 0 on a closed feed. (F2, F3, F4)
+  // when waiting_senders() counts them. All that are ready are served before it
+  // waits for any; who becomes ready later is served at once, or a few yields
+  // later while this thread still looks. Returns how many took it; 0 on a
+  // closed feed. (F2, F3, F4)
+  //
+  // Before it returns, it delivers for up to sixteen Sends that wait for their
+  // turn, if T is trivially copyable and as far as channels are ready.
   //
   // A channel that its owner has closed counts as unsubscribed: its
   // subscription ends, in this Send or in the next. (F6)
   //
-  // Copies are made by this thread, which has the turn then, outside all locks;
-  // the last subscriber is given an rvalue itself, moved. If a copy throws, the
-  // exception leaves; deliveries made stand, who was not ready gets nothing,
-  // nobody sees the failed copy, the feed stays usable. (F9) To Send on the
-  // same feed from inside a copy, or from the destructor of one that was not
-  // taken, blocks for ever.
+  // Copies that run code of T's are made by this thread, which has the turn
+  // then, outside all locks; the last subscriber is given an rvalue itself,
+  // moved. If a copy throws, the exception leaves; deliveries made stand, who
+  // was not ready gets nothing, nobody sees the failed copy, the feed stays
+  // usable. (F9) To Send on the same feed from inside a copy, or from the
+  // destructor of one that was not taken, blocks for ever.
   //
   // Cost: constant for each subscriber, lagging or not, and one wake-up of this
   // thread; allocates nothing.

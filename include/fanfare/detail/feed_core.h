@@ -12,12 +12,15 @@
 // one wakes the sender. So a Send to N subscribers that lag costs O(N) and one
 // wake-up.
 //
-// The turn is one word. A Send that nothing comes in the way of takes it and
-// gives it back with one compare-and-swap each, and locks nothing: the list is
-// changed only by who has the lock and the turn, and so not while a Send walks.
-// Who ends meanwhile is retired in its channel, which from that moment refuses
-// the feed's offers; who comes waits in a second list. Both leave word, and the
-// Send does for them what is to be done when it gives the turn back.
+// The list is changed only by who has the lock and the turn, and so not while a
+// Send walks. Who ends meanwhile is retired in its channel, which from that
+// moment refuses the feed's offers; who comes waits in a second list. The Send
+// does for them what is to be done before it gives the turn back (turn.h).
+//
+// It also does what it can for the Sends that wait for their turn: it makes
+// their offers, one Send after the other, so that no thread has to be woken in
+// between ("flat combining", Hendler, Incze, Shavit and Tzafrir, 2010). A Send
+// whose offers are not all taken at once goes on by itself, with the turn.
 
 #include <cassert>
 #include <cstddef>
@@ -33,6 +36,7 @@
 #include <fanfare/detail/feed_subscription.h>
 #include <fanfare/detail/intrusive_list.h>
 #include <fanfare/detail/parker.h>
+#include <fanfare/detail/turn.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
@@ -50,13 +54,13 @@ class alignas(64) FeedCore final : public RefCounted {
         Ref<Member>::Make(Ref<FeedCore>::Share(this), std::move(channel));
     const std::lock_guard lock(lock_);
     assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
-    if (closed()) return {};
+    if (turn_.closed()) return {};
     ++count_;
     member->listed_ = true;
     member->newcomer_ = !BeginChange();
     (member->newcomer_ ? newcomers_ : members_)
         .PushBack(*Ref<Member>(member).Release());  // the list's reference
-    if (!member->newcomer_) EndChange();
+    if (!member->newcomer_) turn_.Free();
     return member;
   }
 
@@ -84,7 +88,7 @@ class alignas(64) FeedCore final : public RefCounted {
           removed = Ref<Member>::Adopt(&member);
         } else if (BeginChange()) {
           members_.Remove(member);
-          EndChange();
+          turn_.Free();
           removed = Ref<Member>::Adopt(&member);
         } else {
           member.next_ended_ = std::exchange(ended_, &member);
@@ -99,9 +103,13 @@ class alignas(64) FeedCore final : public RefCounted {
   template <typename V>
   std::size_t Send(V& value, const Deadline& deadline,
                    const std::stop_token& stop, bool wait) {
-    if (!TakeTurn(deadline, stop, wait)) return 0;
-    const Turn turn(*this);
-    return Deliver(value, deadline, stop, wait);
+    if (!turn_.TryTake()) return SendLater(value, deadline, stop, wait);
+    const Holder holder(*this);
+    if (turn_.closed()) return 0;
+    std::size_t taken = 0;
+    Member* const laggards = Offer(value, wait, taken);
+    if (laggards != nullptr) taken += Await(laggards, deadline, stop);
+    return taken;
   }
 
   void Close() noexcept {
@@ -110,7 +118,7 @@ class alignas(64) FeedCore final : public RefCounted {
       const std::lock_guard lock(lock_);
       ++calls_;
       ++closes_;
-      turn_.fetch_or(kClosed, std::memory_order_relaxed);
+      turn_.Close();
       while (Operation* waiting = NextTurn()) {
         waiting->outcome = Outcome::kClosed;
         refused.PushBack(*waiting);
@@ -129,7 +137,7 @@ class alignas(64) FeedCore final : public RefCounted {
       --closes_;
       if (BeginChange()) {
         ended = Change();
-        EndChange();
+        turn_.Free();
       }
       --calls_;
       drained = Drained();
@@ -167,121 +175,136 @@ class alignas(64) FeedCore final : public RefCounted {
 
  private:
   // Has the turn; passes it on when it goes.
-  class Turn {
+  class Holder {
    public:
-    explicit Turn(FeedCore& feed) noexcept : feed_(feed) {}
-    ~Turn() { feed_.PassTurn(); }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
+    explicit Holder(FeedCore& feed) noexcept : feed_(feed) {}
+    ~Holder() {
+      if (!feed_.turn_.GiveBack()) feed_.PassTurn();
+    }
+    Holder(const Holder&) = delete;
+    Holder& operator=(const Holder&) = delete;
 
    private:
     FeedCore& feed_;
+  };
+
+  // A Send that has to wait for its turn.
+  struct WaitingSend : Operation {
+    bool offered = false;  // to everybody; then:
+    std::size_t taken = 0;
+    Member* laggards = nullptr;  // those whose channels were not ready
   };
 
   static Member* Next(const Member& member) noexcept {
     return IntrusiveList<Member>::Next(member);
   }
 
-  // Blocks until this Send is the one under way; false: it gave up or the feed
-  // was closed.
-  bool TakeTurn(const Deadline& deadline, const std::stop_token& stop,
-                bool wait) {
-    unsigned turn = 0;
-    return turn_.compare_exchange_strong(turn, kTaken,
-                                         std::memory_order_acquire,
-                                         std::memory_order_relaxed) ||
-           TakeTurnSlowly(deadline, stop, wait);
+  // A Send that does not find the turn free.
+  template <typename V>
+  FANFARE_SELDOM std::size_t SendLater(V& value, const Deadline& deadline,
+                                       const std::stop_token& stop, bool wait) {
+    WaitingSend send;
+    send.value = const_cast<T*>(std::addressof(value));
+    if (!AwaitTurn(send, deadline, stop, wait)) return send.taken;
+    const Holder holder(*this);
+    if (!send.offered) send.laggards = Offer(value, wait, send.taken);
+    if (send.laggards != nullptr) {
+      send.taken += Await(send.laggards, deadline, stop);
+    }
+    return send.taken;
   }
 
-  FANFARE_SELDOM bool TakeTurnSlowly(const Deadline& deadline,
-                                     const std::stop_token& stop, bool wait) {
+  // Blocks until the Send has the turn (true). False: another one has made all
+  // that it had to do, or it gave up, or the feed was closed.
+  bool AwaitTurn(WaitingSend& send, const Deadline& deadline,
+                 const std::stop_token& stop, bool wait) {
     {
       const std::lock_guard lock(lock_);
       assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
-      if (closed()) return false;
-      if (TryTake()) return true;
+      if (turn_.closed()) return false;
+      if (turn_.TryTake()) return true;
       if (!wait) return false;
       ++calls_;
     }
-    Outcome outcome = LingerFor(deadline, stop, [this] {
-      unsigned turn = 0;
-      if (turn_.compare_exchange_strong(turn, kTaken, std::memory_order_acquire,
-                                        std::memory_order_relaxed)) {
-        return Outcome::kDone;
-      }
-      return (turn & kClosed) != 0 ? Outcome::kClosed : Outcome::kPending;
-    });
-    if (outcome == Outcome::kPending) {
-      Operation waiting;
-      outcome = WaitFor(
-          waiting, deadline, stop,
-          [this](Operation& operation) {
-            const std::lock_guard lock(lock_);
-            if (closed()) return Outcome::kClosed;
-            if (TakeOrLeaveWord()) return Outcome::kDone;
-            turns_.PushBack(operation);
-            operation.queued = true;
-            return Outcome::kPending;
-          },
-          [this](Operation& operation) {
-            const std::lock_guard lock(lock_);
-            if (operation.queued) turns_.Remove(operation);
-          });
-    }
+    const Outcome outcome = WaitFor(
+        send, deadline, stop,
+        [this](Operation& operation) {
+          const std::lock_guard lock(lock_);
+          if (turn_.closed()) return Outcome::kClosed;
+          if (turn_.TakeOrAsk()) return Outcome::kDone;
+          turns_.PushBack(operation);
+          operation.queued = true;
+          return Outcome::kPending;
+        },
+        [this](Operation& operation) {
+          const std::lock_guard lock(lock_);
+          if (operation.queued) turns_.Remove(operation);
+        });
+    const bool has_turn = outcome == Outcome::kDone && !WasServed(send);
+    if (has_turn) turn_.PromiseToLook();
     Operation* drained;
     {
       const std::lock_guard lock(lock_);
       --calls_;
-      drained = Drained();
+      drained = has_turn ? nullptr : Drained();
     }
     if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
-    return outcome == Outcome::kDone;
+    return has_turn;
   }
 
-  void PassTurn() noexcept {
-    unsigned turn = kTaken;
-    if (!turn_.compare_exchange_strong(turn, 0, std::memory_order_release,
-                                       std::memory_order_relaxed)) {
-      PassTurnSlowly();
-    }
-  }
-
-  FANFARE_SELDOM void PassTurnSlowly() noexcept {
-    Member* ended;
-    Operation* next;
-    Operation* drained;
-    {
-      const std::lock_guard lock(lock_);
-      ended = closes_ == 0 ? Change() : nullptr;
-      next = NextTurn();
-      if (next != nullptr) {
-        next->outcome = Outcome::kDone;
-        turn_.store(turns_.empty() ? kTaken : kTaken | kWord,
-                    std::memory_order_relaxed);
-      } else {
-        EndChange();
+  // Looks after what has come up while this thread had the turn, and gives it
+  // to the next Send, or back.
+  FANFARE_SELDOM void PassTurn() noexcept {
+    for (int served = 0;; ++served) {
+      Member* ended;
+      WaitingSend* next;
+      Operation* drained = nullptr;
+      {
+        const std::lock_guard lock(lock_);
+        ended = closes_ == 0 ? Change() : nullptr;
+        next = NextTurn();
+        if (next == nullptr) {
+          turn_.Free();
+          drained = calls_ == 0 ? TakeDrained() : nullptr;
+        }
       }
-      drained = Drained();
+      LetGo(ended);
+      if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
+      if (next == nullptr) return;
+      const bool was_served = served < kMostServed && Serve(*next);
+      next->outcome = Outcome::kDone;
+      next->waker->Completed(Outcome::kDone);
+      if (!was_served) return;
     }
-    if (next != nullptr) next->waker->Completed(Outcome::kDone);
-    LetGo(ended);
-    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
   }
 
+  // Makes the offers of another Send, in its turn. True: all were taken, so
+  // that it needs no turn.
+  bool Serve(WaitingSend& send) noexcept {
+    if constexpr (Member::kCopiesLate) {
+      const T& value = *static_cast<const T*>(send.value);
+      send.laggards = Offer(value, true, send.taken);
+      send.offered = true;
+    }
+    return WasServed(send);
+  }
+  static bool WasServed(const WaitingSend& send) noexcept {
+    return send.offered && send.laggards == nullptr;
+  }
+
+  // Offers the value to everybody. Returns those whose channels were not ready.
   template <typename V>
-  std::size_t Deliver(V& value, const Deadline& deadline,
-                      const std::stop_token& stop, bool wait) {
-    std::size_t taken = 0;
+  Member* Offer(V& value, bool wait, std::size_t& taken) {
+    // A copy is the user's code, and may take its time.
+    if constexpr (!Member::kCopiesLate) turn_.PromiseToLook();
     Member* laggards = nullptr;
     Member** end = &laggards;
-
-    // Offer the value to everybody.
     try {
       for (Member* m = members_.front(); m != nullptr; m = Next(*m)) {
         T& offered = Load(*m, value, Next(*m) == nullptr);
         const Outcome outcome = m->channel_->TrySend(m->offer_, offered);
         if (outcome == Outcome::kDone) [[likely]] {
-          ++taken;
+          if (++taken == kFew) turn_.PromiseToLook();
         } else if (outcome == Outcome::kPending && wait) {
           m->offer_.value = std::addressof(offered);
           *end = m;
@@ -293,18 +316,18 @@ class alignas(64) FeedCore final : public RefCounted {
     } catch (...) {
       // A copy failed: what was delivered stands.
       *end = nullptr;
-      for (Member* m = laggards; m != nullptr; m = m->next_laggard_) Unload(*m);
+      UnloadAll(laggards);
       throw;
     }
     *end = nullptr;
-    if (laggards != nullptr) taken += Await(laggards, deadline, stop);
-    return taken;
+    return laggards;
   }
 
   // Blocks until all laggards have taken their offers, or the deadline or a
   // stop; then the value is taken back. Returns how many took it.
   FANFARE_SELDOM std::size_t Await(Member* laggards, const Deadline& deadline,
                                    const std::stop_token& stop) {
+    turn_.PromiseToLook();
     std::size_t taken = 0;
     // Most lag because they wait for the processor. It looks at one of them,
     // not at all.
@@ -346,11 +369,9 @@ class alignas(64) FeedCore final : public RefCounted {
     if (!fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
       withdrawn = TakeBack(fan_out, pending);
     }
-    if (fan_out.refused() > 0) {
-      // The copies for channels that were closed meanwhile are still there.
-      // Nobody else has to do with an offer by now.
-      for (Member* m = pending; m != nullptr; m = m->next_laggard_) Unload(*m);
-    }
+    // The copies for channels that were closed meanwhile are still there.
+    // Nobody else has to do with an offer by now.
+    if (fan_out.refused() > 0) UnloadAll(pending);
     return taken + static_cast<std::size_t>(kept) - fan_out.refused() -
            withdrawn;
   }
@@ -359,7 +380,10 @@ class alignas(64) FeedCore final : public RefCounted {
   // somebody is about to end it.
   FANFARE_SELDOM void Refused(Member& member, Outcome outcome) noexcept {
     Unload(member);
-    if (outcome == Outcome::kClosed) End(member);
+    if (outcome == Outcome::kClosed) {
+      turn_.PromiseToLook();
+      End(member);
+    }
   }
 
   // Takes the value back from the channels that still keep it, waits for those
@@ -403,6 +427,10 @@ class alignas(64) FeedCore final : public RefCounted {
     }
   }
 
+  static void UnloadAll(Member* members) noexcept {
+    for (Member* m = members; m != nullptr; m = m->next_laggard_) Unload(*m);
+  }
+
   static void LetGo(Member* ended) noexcept {
     while (ended != nullptr) {
       const auto owned = Ref<Member>::Adopt(ended);
@@ -412,37 +440,9 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // The rest is called with the lock held.
 
-  [[nodiscard]] bool closed() const noexcept {
-    return (turn_.load(std::memory_order_relaxed) & kClosed) != 0;
-  }
-
-  // Takes the turn if nobody has it.
-  bool TryTake() noexcept {
-    unsigned turn = turn_.load(std::memory_order_relaxed) & kClosed;
-    return turn_.compare_exchange_strong(turn, turn | kTaken,
-                                         std::memory_order_acquire,
-                                         std::memory_order_relaxed);
-  }
-
-  // As TryTake, but who has the turn will look for what there is to do.
-  bool TakeOrLeaveWord() noexcept {
-    unsigned turn = turn_.load(std::memory_order_relaxed);
-    for (;;) {
-      const unsigned next = (turn & kTaken) == 0 ? turn | kTaken : turn | kWord;
-      if (turn_.compare_exchange_weak(turn, next, std::memory_order_acquire,
-                                      std::memory_order_relaxed)) {
-        return (turn & kTaken) == 0;
-      }
-    }
-  }
-
-  // True: nobody walks over the list, until EndChange. False: whoever is the
+  // True: nobody walks over the list, until turn_.Free(). False: whoever is the
   // last to walk calls Change.
-  bool BeginChange() noexcept { return closes_ == 0 && TakeOrLeaveWord(); }
-  void EndChange() noexcept {
-    turn_.store(turn_.load(std::memory_order_relaxed) & kClosed,
-                std::memory_order_release);
-  }
+  bool BeginChange() noexcept { return closes_ == 0 && turn_.TakeOrAsk(); }
 
   // Takes in who came and takes out who ended, and returns those.
   Member* Change() noexcept {
@@ -457,28 +457,34 @@ class alignas(64) FeedCore final : public RefCounted {
   }
 
   // The first Send in the queue that has not given up, claimed and taken out.
-  Operation* NextTurn() noexcept {
+  WaitingSend* NextTurn() noexcept {
     while (Operation* waiting = turns_.PopFront()) {
       waiting->queued = false;
-      if (waiting->claim->Try(*waiting)) return waiting;
+      if (waiting->claim->Try(*waiting)) {
+        return static_cast<WaitingSend*>(waiting);
+      }
     }
     return nullptr;
   }
 
-  // Who waits for the last call, if there is none any more.
+  // Who waits for the last call, if there is none any more. (Else whoever makes
+  // it asks again.)
   Operation* Drained() noexcept {
-    const bool sending = (turn_.load(std::memory_order_relaxed) & kTaken) != 0;
-    if (calls_ > 0 || sending || drained_ == nullptr) return nullptr;
-    drained_->claim->Try(*drained_);
+    if (calls_ > 0 || drained_ == nullptr || !turn_.TakeOrAsk()) return nullptr;
+    turn_.Free();
+    return TakeDrained();
+  }
+  Operation* TakeDrained() noexcept {
+    if (drained_ != nullptr) drained_->claim->Try(*drained_);
     return std::exchange(drained_, nullptr);
   }
 
-  // The turn: free (0), or one or more of these.
-  static constexpr unsigned kTaken = 1;   // a Send is under way
-  static constexpr unsigned kWord = 2;    // at its end, it has to look
-  static constexpr unsigned kClosed = 4;  // no other one starts
+  // How many Sends of others one makes the offers of, at most.
+  static constexpr int kMostServed = 16;
+  // So many offers are soon made.
+  static constexpr std::size_t kFew = 64;
 
-  Platform::Atomic<unsigned> turn_{0};
+  Turn turn_;
   IntrusiveList<Member> members_;  // each with a counted reference
   mutable Platform::Lock lock_;    // guards all that follows
   IntrusiveList<Member> newcomers_;

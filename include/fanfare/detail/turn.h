@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_TURN_H_
+#define FANFARE_DETAIL_TURN_H_
+
+// The turn to use a feed's list of subscriptions: of one Send at a time, or of
+// who changes the list.
+//
+// Nothing in the way, it costs one exchange to take and a store to give back.
+// Whoever finds it taken has the feed's lock, asks, and looks until it is
+// either free or its holder has promised to look after things, with the lock
+// held, before it gives the turn back; then it leaves word in the feed's lists
+// and goes. A holder promises as soon as it reads that it was asked, and before
+// it waits, locks, or runs code of the user's: so nobody looks for long.
+//
+// No fence is needed between the holder's store and its look whether it was
+// asked: if it misses that, the one who asked finds the turn free.
+
+#include <fanfare/detail/platform.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+class Turn {
+ public:
+  // Takes it if nobody has it.
+  bool TryTake() noexcept {
+    return !taken_.exchange(true, std::memory_order_acquire);
+  }
+
+  // For the holder, as the next one. Gives it back; false: there is something
+  // to look after first, with the feed's lock held.
+  bool GiveBack() noexcept {
+    if (word_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+      PromiseToLook();
+      return false;
+    }
+    taken_.store(false, std::memory_order_release);
+    return true;
+  }
+  void PromiseToLook() noexcept {
+    word_.fetch_or(kWillLook, std::memory_order_relaxed);
+  }
+
+  // What follows is called with the feed's lock held.
+
+  // Takes it (true), or makes sure that its holder will look (false).
+  bool TakeOrAsk() noexcept {
+    if (TryTake()) return true;
+    for (int tries = 0;; ++tries) {
+      const unsigned word = word_.load(std::memory_order_relaxed);
+      if ((word & kWillLook) != 0) return false;
+      if (!taken_.load(std::memory_order_relaxed) && TryTake()) {
+        Renew();
+        return true;
+      }
+      if (tries == 0) word_.fetch_or(kAsked, std::memory_order_relaxed);
+      if (tries < kLooks) {
+        Platform::Pause();
+      } else {
+        Platform::Yield();
+      }
+    }
+  }
+
+  // For the holder, which has looked. (Where it lets another one have the turn
+  // instead, that one is bound by the promise.)
+  void Free() noexcept {
+    Renew();
+    taken_.store(false, std::memory_order_release);
+  }
+
+  void Close() noexcept { word_.fetch_or(kClosed, std::memory_order_relaxed); }
+  [[nodiscard]] bool closed() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & kClosed) != 0;
+  }
+
+ private:
+  static constexpr int kLooks = 64;
+
+  // The word, 0 where there is nothing to look after.
+  static constexpr unsigned kAsked = 1;     // set and reset with the lock held
+  static constexpr unsigned kWillLook = 2;  // reset with the lock held
+  static constexpr unsigned kClosed = 4;    // set with the lock held
+
+  void Renew() noexcept {
+    word_.store(closed() ? kClosed : 0, std::memory_order_relaxed);
+  }
+
+  Platform::Atomic<bool> taken_{false};
+  Platform::Atomic<unsigned> word_{0};
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_TURN_H_
