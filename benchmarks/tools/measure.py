@@ -76,6 +76,9 @@ def cases_of(program: Path) -> list[str]:
 
 def run_case(program: Path, case: str, min_time: float) -> dict[str, float]:
     """Runs one case in a process of its own."""
+    # In W9, most of the time passes until threads sleep, which is not measured.
+    if case.startswith("W9_"):
+        min_time /= 5
     command = [
         str(program),
         f"--benchmark_filter=^{case}$",
