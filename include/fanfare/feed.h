@@ -56,8 +56,8 @@ class Feed {
   // subscription ends. A channel subscribed k times gets each value k times.
   // Never blocks, not for a Send under way either. On a closed feed, returns a
   // subscription that has ended. Throws std::invalid_argument if the channel is
-  // nil, and std::bad_alloc. Cost: one allocation, constant time, as is its
-  // Unsubscribe. (F1, F3, F5, F10)
+  // nil, and std::bad_alloc; nothing is subscribed then. Cost: one allocation,
+  // constant time, as is its Unsubscribe. (F1, F3, F5, F10)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
   Subscribe(const Sender<T>& channel);
   template <typename Other>

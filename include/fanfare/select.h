@@ -112,7 +112,8 @@ std::size_t Select(Cases&&... cases) {
 // reflect.SelectCase). Made of what OnReceive, OnSend, … return, it owns its
 // handlers and its value and can be used again and again; a send, though, is
 // nil once its value was sent. Default-constructed or moved-from, it is nil.
-// May allocate when it is made.
+// May allocate when it is made; where that throws, or to move the handler does,
+// the value of an OnSend has not been moved from.
 class SelectCase {
  public:
   SelectCase() = default;

@@ -46,12 +46,11 @@ class SubscriptionScope {
   Subscription Track(Subscription subscription) const {
     using Access = detail::SubscriptionAccess;
     if (!subscription) return {};
+    // Said in so many words: the handle of a wrapper would not.
+    const detail::Unsubscriber unless_taken(subscription);
     const auto tracked = Access::Share(subscription);
     auto wrapper = detail::Ref<detail::ScopeWrapper>::Make(core_, tracked);
-    if (!core_->Add(wrapper->entry(), tracked)) {
-      tracked->Unsubscribe();  // a wrapper, too, which its handle would not
-      return {};
-    }
+    if (!core_->Add(wrapper->entry(), tracked)) return {};
     // The scope's own from here on: the handle lets go without unsubscribing.
     static_cast<void>(Access::Release(std::move(subscription)));
     return Access::Make(std::move(wrapper));
