@@ -24,6 +24,7 @@
 // breaking the feed; a wrong channel is a compile error, a nil one an
 // exception.
 
+#include <cassert>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -48,16 +49,16 @@ class Feed {
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
   // Closes, then blocks until the Sends under way have returned. Subscriptions
-  // may outlive their feed. To start a call meanwhile is undefined (an
-  // assertion fails in debug builds). (F8)
-  ~Feed() { core_->CloseAndDrain(); }
+  // may outlive their feed. To start a call meanwhile or later is undefined (an
+  // assertion fails in debug builds, later only if they do not optimize). (F8)
+  ~Feed() { core().CloseAndDrain(); }
 
   // Subscribes a channel: from the next Send on it gets every value, until the
   // subscription ends. A channel subscribed k times gets each value k times.
   // Never blocks, not for a Send under way either. On a closed feed, returns a
   // subscription that has ended. Throws std::invalid_argument if the channel is
-  // nil, and std::bad_alloc. Cost: one allocation, constant time, as is its
-  // Unsubscribe. (F1, F3, F5, F10)
+  // nil, and std::bad_alloc; nothing is subscribed then. Cost: one allocation,
+  // constant time, as is its Unsubscribe. (F1, F3, F5, F10)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
   Subscribe(const Sender<T>& channel);
   template <typename Other>
@@ -132,18 +133,25 @@ class Feed {
   // returns 0, and Subscribe a subscription that has ended. Never blocks; can
   // be called again. The subscribers' channels stay open. Cost: constant for
   // each subscriber. (F6, F8)
-  void Close() noexcept { core_->Close(); }
+  void Close() noexcept { core().Close(); }
 
   // How many subscriptions have not ended. Never blocks.
   [[nodiscard]] std::size_t subscriber_count() const noexcept {
-    return core_->count();
+    return core().count();
   }
   // How many Sends wait for their turn. Never blocks.
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    return core_->waiting_senders();
+    return core().waiting_senders();
   }
 
  private:
+  // The destructor leaves a null behind; where the compiler optimizes, it need
+  // not.
+  detail::FeedCore<T>& core() const noexcept {
+    assert(core_ && "fanfare: a call on a Feed that was destroyed");
+    return *core_;
+  }
+
   template <typename U>
   std::size_t Deliver(U&& value, const detail::Deadline& deadline,
                       const std::stop_token& stop, bool wait = true);
@@ -161,7 +169,7 @@ Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
   if (!channel)
     throw std::invalid_argument("fanfare: Subscribe of a nil channel");
   detail::Ref<detail::SubscriptionState> state =
-      core_->Add(detail::Access::Share(channel));
+      core().Add(detail::Access::Share(channel));
   if (!state) state = detail::Ref<detail::EndedSubscription>::Make();
   return detail::SubscriptionAccess::Make(std::move(state));
 }
@@ -171,9 +179,9 @@ template <typename U>
 std::size_t Feed<T>::Deliver(U&& value, const detail::Deadline& deadline,
                              const std::stop_token& stop, bool wait) {
   if constexpr (std::is_same_v<U, T>) {
-    return core_->Send(value, deadline, stop, wait);
+    return core().Send(value, deadline, stop, wait);
   } else if constexpr (std::is_same_v<std::remove_cvref_t<U>, T>) {
-    return core_->Send(std::as_const(value), deadline, stop, wait);
+    return core().Send(std::as_const(value), deadline, stop, wait);
   } else {
     return Deliver(static_cast<T>(std::forward<U>(value)), deadline, stop,
                    wait);

@@ -28,8 +28,9 @@ namespace fanfare::inline FANFARE_ABI {
 // when they have; if all end well, so does the join. Unsubscribe asks all to
 // end, then waits for them. Empty members count as ended. Throws
 // std::system_error if there can be no thread, and std::bad_alloc; the members
-// are unsubscribed then. Cost: a thread, unless no member is left; time
-// quadratic in the number of members if they end one by one. (U7)
+// are unsubscribed then. If there is too little memory to wait for them all,
+// std::bad_alloc is the join's error. Cost: a thread, unless no member is left;
+// time quadratic in the number of members if they end one by one. (U7)
 //
 // A template of nothing, as some functions below, so that a program which does
 // not call it does not spend time to compile it.
@@ -39,12 +40,7 @@ JoinSubscriptions(std::vector<Subscription> members);
 
 template <std::convertible_to<Subscription>... Members>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
-JoinSubscriptions(Members... members) {
-  std::vector<Subscription> all;
-  all.reserve(sizeof...(members));
-  (all.push_back(std::move(members)), ...);
-  return JoinSubscriptions(std::move(all));
-}
+JoinSubscriptions(Members... members);
 
 // ---------------------------------------------------------------------------
 // Implementation details follow.
@@ -100,7 +96,29 @@ class JoinedMembers {
   std::vector<Subscription> members_;
 };
 
+// Ends what was not made a member, if it is a thing that ends.
+template <typename Member>
+void EndForeign(Member& member) noexcept {
+  if constexpr (requires { member.Unsubscribe(); }) member.Unsubscribe();
+}
+
 }  // namespace detail
+
+template <std::convertible_to<Subscription>... Members>
+Subscription JoinSubscriptions(Members... members) {
+  std::vector<Subscription> all;
+  std::size_t taken = 0;
+  try {
+    all.reserve(sizeof...(members));
+    ((++taken, all.push_back(std::move(members))), ...);
+  } catch (...) {
+    const detail::JoinedMembers joined(std::move(all));
+    std::size_t place = 0;
+    ((place++ < taken ? void() : detail::EndForeign(members)), ...);
+    throw;
+  }
+  return JoinSubscriptions(std::move(all));
+}
 
 template <typename>
 Subscription JoinSubscriptions(std::vector<Subscription> members) {

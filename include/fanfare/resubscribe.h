@@ -59,7 +59,9 @@ concept SubscribeErrFunction = requires(std::decay_t<F> fn,
 // never longer than `backoff_max`; a tenth again if the attempt itself (`fn`
 // and the life of its subscription) lasted longer than `backoff_max`, by the
 // steady clock. Throws std::invalid_argument if `backoff_max` is not positive,
-// std::system_error if there can be no thread, and std::bad_alloc. (R2)
+// std::system_error if there can be no thread, std::bad_alloc, and what copying
+// `fn` throws; `fn` was not called then. Later, too little memory is a failure
+// like any other: what `fn` returned is unsubscribed. (R2)
 //
 // Unsubscribe asks a running `fn` to stop and waits for it, unsubscribes what
 // it still returned, and cuts a wait short. (R4) Cost: a thread.

@@ -112,7 +112,8 @@ std::size_t Select(Cases&&... cases) {
 // reflect.SelectCase). Made of what OnReceive, OnSend, … return, it owns its
 // handlers and its value and can be used again and again; a send, though, is
 // nil once its value was sent. Default-constructed or moved-from, it is nil.
-// May allocate when it is made.
+// May allocate when it is made; where that throws, or to move the handler does,
+// the value of an OnSend has not been moved from.
 class SelectCase {
  public:
   SelectCase() = default;
@@ -123,7 +124,7 @@ class SelectCase {
   // The value of an OnSend of a T that was not sent; it is out of the case
   // then, which is nil. std::nullopt for any other case. (S7)
   template <typename T>
-  [[nodiscard]] std::optional<T> TakeUnsent() {
+  [[nodiscard("the unsent value is lost")]] std::optional<T> TakeUnsent() {
     void* unsent =
         case_ == nullptr ? nullptr : case_->TakeUnsent(&detail::kType<T>);
     if (unsent == nullptr) return std::nullopt;
@@ -191,6 +192,8 @@ auto OnReceive(const Receiver<T>& receiver, OnValue&& on_value,
 template <typename T, typename U, typename Handler>
   requires std::is_convertible_v<U&&, T>
 auto OnSend(const Sender<T>& sender, U&& value, Handler&& handler) {
+  static_assert(std::invocable<Handler&>,
+                "fanfare: the handler of OnSend must take nothing");
   if constexpr (std::is_same_v<U, T>) {
     return detail::SendCase<T, T&, Handler>(
         detail::Access::Share(sender), value, std::forward<Handler>(handler));
@@ -203,18 +206,24 @@ auto OnSend(const Sender<T>& sender, U&& value, Handler&& handler) {
 
 template <typename Rep, typename Period, typename Handler>
 auto OnTimeout(std::chrono::duration<Rep, Period> duration, Handler&& handler) {
+  static_assert(std::invocable<Handler&>,
+                "fanfare: the handler of OnTimeout must take nothing");
   return detail::TimeoutCase<std::chrono::duration<Rep, Period>, Handler>(
       duration, std::forward<Handler>(handler));
 }
 
 template <typename Handler>
 auto OnStop(std::stop_token token, Handler&& handler) {
+  static_assert(std::invocable<Handler&>,
+                "fanfare: the handler of OnStop must take nothing");
   return detail::StopCase<Handler>(std::move(token),
                                    std::forward<Handler>(handler));
 }
 
 template <typename Handler>
 auto OnDefault(Handler&& handler) {
+  static_assert(std::invocable<Handler&>,
+                "fanfare: the handler of OnDefault must take nothing");
   return detail::DefaultCase<Handler>(std::forward<Handler>(handler));
 }
 

@@ -62,7 +62,7 @@ class Subscription {
 
   // Wraps a source. Calls its Err() once, now. Without a RequestUnsubscribe(),
   // Unsubscribe() stands in for it. May throw std::bad_alloc and what Err()
-  // throws. (U5)
+  // throws; the source is unsubscribed then. (U5)
   template <SubscriptionSource Source>
   Subscription(Source source);  // NOLINT(google-explicit-constructor)
 
@@ -85,7 +85,8 @@ class Subscription {
   // A channel that receives the failure that ended the subscription, if there
   // was one, and is closed once it has ended, for whatever cause. The same
   // channel each time. Never blocks. May allocate, and throw std::bad_alloc, on
-  // the first call. (U1)
+  // the first call; the subscription goes on then, and the next call tries
+  // again. (U1)
   [[nodiscard]] Receiver<std::exception_ptr> Err() const {
     return state_ ? state_->Err() : detail::ClosedErr();
   }
@@ -120,8 +121,10 @@ class Subscription {
 // is requested or that channel is closed. It returns nothing, a
 // std::exception_ptr or a std::error_code. That, if it is not null or zero, or
 // the exception that leaves it, is what Err() receives, unless it was
-// unsubscribed before. Throws std::system_error if there can be no thread, and
-// std::bad_alloc; the producer was not called then. Cost: a thread. (U6)
+// unsubscribed before. Throws std::system_error if there can be no thread,
+// std::bad_alloc, and what copying the producer throws; it was not called then.
+// (Where there is no memory for its channel, Err() receives std::bad_alloc, and
+// it was not called either.) Cost: a thread. (U6)
 template <typename Producer>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 NewSubscription(Producer&& producer);
@@ -164,8 +167,8 @@ class Unsubscriber {
 template <typename Source>
 class WrappedSubscription final : public SubscriptionState {
  public:
-  explicit WrappedSubscription(Source&& source)
-      : source_(std::move(source)), err_(source_.Err()) {}
+  WrappedSubscription(Source&& source, Receiver<std::exception_ptr> err)
+      : source_(std::move(source)), err_(std::move(err)) {}
 
   Receiver<std::exception_ptr> Err() override { return err_; }
   bool ended() const noexcept override { return err_.closed(); }
@@ -184,6 +187,19 @@ class WrappedSubscription final : public SubscriptionState {
   Receiver<std::exception_ptr> err_;
 };
 
+// Ends a source that it cannot wrap: nobody else knows of it.
+template <typename Source>
+Ref<SubscriptionState> Wrap(Source& source) {
+  try {
+    Receiver<std::exception_ptr> err = source.Err();
+    return Ref<WrappedSubscription<Source>>::Make(std::move(source),
+                                                  std::move(err));
+  } catch (...) {
+    source.Unsubscribe();
+    throw;
+  }
+}
+
 template <typename Producer>
 Ref<FunctionSubscription<std::decay_t<Producer>>> MakeProducer(
     Producer&& producer) {
@@ -194,9 +210,7 @@ Ref<FunctionSubscription<std::decay_t<Producer>>> MakeProducer(
 }  // namespace detail
 
 template <SubscriptionSource Source>
-Subscription::Subscription(Source source)
-    : state_(detail::Ref<detail::WrappedSubscription<Source>>::Make(
-          std::move(source))) {
+Subscription::Subscription(Source source) : state_(detail::Wrap(source)) {
   // Not in the concept: whether a source that is made of a Subscription can be
   // moved is asked by asking whether it can be wrapped.
   static_assert(std::is_move_constructible_v<Source>,

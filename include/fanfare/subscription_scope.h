@@ -18,6 +18,7 @@
 // subscription that has ended by itself is forgotten; Close holds no lock while
 // it waits, so a producer may use the scope meanwhile.
 
+#include <cassert>
 #include <cstddef>
 #include <utility>
 
@@ -33,7 +34,7 @@ class SubscriptionScope {
   SubscriptionScope(const SubscriptionScope&) = delete;
   SubscriptionScope& operator=(const SubscriptionScope&) = delete;
   // Closes.
-  ~SubscriptionScope() { core_->CloseForGood(); }
+  ~SubscriptionScope() { core().CloseForGood(); }
 
   // Takes ownership of `subscription` and returns a wrapper of it, which may
   // be dropped: unsubscribing the wrapper ends the subscription and removes it
@@ -46,28 +47,34 @@ class SubscriptionScope {
   Subscription Track(Subscription subscription) const {
     using Access = detail::SubscriptionAccess;
     if (!subscription) return {};
+    // Said in so many words: the handle of a wrapper would not.
+    const detail::Unsubscriber unless_taken(subscription);
     const auto tracked = Access::Share(subscription);
     auto wrapper = detail::Ref<detail::ScopeWrapper>::Make(core_, tracked);
-    if (!core_->Add(wrapper->entry(), tracked)) {
-      tracked->Unsubscribe();  // a wrapper, too, which its handle would not
-      return {};
-    }
+    if (!core().Add(wrapper->entry(), tracked)) return {};
     // The scope's own from here on: the handle lets go without unsubscribing.
     static_cast<void>(Access::Release(std::move(subscription)));
     return Access::Make(std::move(wrapper));
   }
 
   // How many are tracked and have not ended. Never blocks. (P1)
-  [[nodiscard]] std::size_t Count() const noexcept { return core_->Count(); }
+  [[nodiscard]] std::size_t Count() const noexcept { return core().Count(); }
 
   // Asks all tracked subscriptions to end, then waits until they have; refuses
   // new ones from now on. Blocks until the last has ended; a second caller
   // does, too. Called from inside of one of them, it asks and returns at once;
   // but two producers that each close the scope of the other wait for each
   // other. Can be called again. (P2, P3, U3)
-  void Close() const noexcept { core_->Close(); }
+  void Close() const noexcept { core().Close(); }
 
  private:
+  // As Feed's.
+  detail::ScopeCore& core() const noexcept {
+    assert(core_ &&
+           "fanfare: a call on a SubscriptionScope that was destroyed");
+    return *core_;
+  }
+
   detail::Ref<detail::ScopeCore> core_ = detail::Ref<detail::ScopeCore>::Make();
 };
 

@@ -19,8 +19,31 @@ fanfare::Feed<std::unique_ptr<int>> feed;
 #endif
 
 #ifdef FEED_OF_REFERENCE
-// expect: fanfare: the T of a
+// expect: fanfare: the T of a Feed<T> must be copy-constructible
 fanfare::Feed<int&> feed;
+#endif
+
+#ifdef FEED_OF_CONST
+// expect: fanfare: the T of a Channel<T> must be an object type that is moved
+// and destroyed without throwing
+fanfare::Feed<const int> feed;
+#endif
+
+#ifdef FEED_OF_THROWING_MOVE
+// expect: fanfare: the T of a Channel<T> must be an object type that is moved
+// and destroyed without throwing
+struct ThrowingMove {
+  ThrowingMove(const ThrowingMove&) {}
+};
+void Case(fanfare::Feed<ThrowingMove>& feed, fanfare::Channel<ThrowingMove> c) {
+  auto subscription = feed.Subscribe(c);
+}
+#endif
+
+#ifdef SEND_OF_ANOTHER_TYPE
+// expect: no matching function for call to | no matching member function for
+// call to 'Send'
+void Case(fanfare::Feed<int>& feed) { feed.Send("a text"); }
 #endif
 
 #ifdef COPY
@@ -36,21 +59,24 @@ void Case(fanfare::Feed<int>& feed) {
 #endif
 
 #ifdef SUBSCRIBE_RECEIVER
-// expect: use of deleted function | call to deleted member function
+// expect: ::Subscribe(const Other&) | call to deleted member function
+// 'Subscribe'
 void Case(fanfare::Feed<int>& feed, fanfare::Receiver<int> receiver) {
   auto subscription = feed.Subscribe(receiver);
 }
 #endif
 
 #ifdef SUBSCRIBE_OTHER_TYPE
-// expect: use of deleted function | call to deleted member function
+// expect: ::Subscribe(const Other&) | call to deleted member function
+// 'Subscribe'
 void Case(fanfare::Feed<int>& feed, fanfare::Channel<double> channel) {
   auto subscription = feed.Subscribe(channel);
 }
 #endif
 
 #ifdef SUBSCRIBE_NUMBER
-// expect: use of deleted function | call to deleted member function
+// expect: ::Subscribe(const Other&) | call to deleted member function
+// 'Subscribe'
 void Case(fanfare::Feed<int>& feed) { auto subscription = feed.Subscribe(42); }
 #endif
 

@@ -3,7 +3,9 @@
 // S1, S2: what Select refuses.
 
 #include <any>
+#include <chrono>
 #include <optional>
+#include <stop_token>
 
 #include <fanfare/select.h>
 
@@ -16,7 +18,8 @@ inline void GoodCode(fanfare::Receiver<std::any> any,
 }
 
 #ifdef AMBIGUOUS_HANDLER
-// expect: use OnReceive(receiver, on_value, on_closed)
+// expect: fanfare: whether this handler takes a T or an optional<T> is
+// ambiguous: use OnReceive(receiver, on_value, on_closed)
 void Case(fanfare::Receiver<std::any> any) {
   fanfare::Select(fanfare::OnReceive(any, [](std::any) {}));
 }
@@ -54,4 +57,82 @@ void Case(fanfare::Receiver<int> number) {
 #ifdef CASE_WITHOUT_SELECT
 // expect: pass the case to Select
 void Case() { fanfare::OnDefault(); }
+#endif
+
+#ifdef RECEIVE_WITHOUT_SELECT
+// expect: pass the case to Select
+void Case(fanfare::Receiver<int> number) {
+  fanfare::OnReceive(number, [](int) {});
+}
+#endif
+
+#ifdef RECEIVE_OR_CLOSED_WITHOUT_SELECT
+// expect: pass the case to Select
+void Case(fanfare::Receiver<int> number) {
+  fanfare::OnReceive(
+      number, [](int) {}, [] {});
+}
+#endif
+
+#ifdef SEND_WITHOUT_SELECT
+// expect: pass the case to Select
+void Case(fanfare::Sender<int> number) { fanfare::OnSend(number, 1); }
+#endif
+
+#ifdef TIMEOUT_WITHOUT_SELECT
+// expect: pass the case to Select
+void Case() { fanfare::OnTimeout(std::chrono::seconds(1)); }
+#endif
+
+#ifdef STOP_WITHOUT_SELECT
+// expect: pass the case to Select
+void Case(std::stop_token stop) { fanfare::OnStop(stop); }
+#endif
+
+#ifdef CASE_OUTSIDE_OF_SELECT
+// expect: no matching function for call to 'Select
+void Case(fanfare::Sender<int> number) {
+  auto one = fanfare::OnSend(number, 1);
+  fanfare::Select(one);
+}
+#endif
+
+#ifdef RECEIVE_FROM_SENDER
+// expect: no matching function for call to 'OnReceive
+void Case(fanfare::Sender<int> number) {
+  fanfare::Select(fanfare::OnReceive(number, [](int) {}));
+}
+#endif
+
+#ifdef SEND_HANDLER_OF_A_VALUE
+// expect: fanfare: the handler of OnSend must take nothing
+void Case(fanfare::Sender<int> number) {
+  fanfare::Select(fanfare::OnSend(number, 1, [](int) {}));
+}
+#endif
+
+#ifdef TIMEOUT_HANDLER_OF_A_VALUE
+// expect: fanfare: the handler of OnTimeout must take nothing
+void Case() {
+  fanfare::Select(fanfare::OnTimeout(std::chrono::seconds(1), [](int) {}));
+}
+#endif
+
+#ifdef STOP_HANDLER_OF_A_VALUE
+// expect: fanfare: the handler of OnStop must take nothing
+void Case(std::stop_token stop) {
+  fanfare::Select(fanfare::OnStop(stop, [](int) {}));
+}
+#endif
+
+#ifdef DEFAULT_HANDLER_OF_A_VALUE
+// expect: fanfare: the handler of OnDefault must take nothing
+void Case() {
+  fanfare::Select(fanfare::OnDefault([](int) {}));
+}
+#endif
+
+#ifdef UNSENT_VALUE_DROPPED
+// expect: the unsent value is lost
+void Case(fanfare::SelectCase& one) { one.TakeUnsent<int>(); }
 #endif

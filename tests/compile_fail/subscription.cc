@@ -2,6 +2,7 @@
 //
 // U4, U6: a Subscription has one owner, and a producer a way to be stopped.
 
+#include <exception>
 #include <stop_token>
 #include <utility>
 
@@ -27,7 +28,27 @@ void Case() {
 
 #ifdef PRODUCER_WITHOUT_STOP
 // expect: fanfare: a producer takes a std::stop_token or a
+// Receiver<std::monostate>
 fanfare::Subscription Case() {
   return fanfare::NewSubscription([] {});
 }
+#endif
+
+#ifdef IMMOVABLE_SOURCE
+// expect: fanfare: a source that a Subscription wraps must be movable
+struct Immovable {
+  Immovable() = default;
+  Immovable(Immovable&&) = delete;
+  fanfare::Receiver<std::exception_ptr> Err() const { return {}; }
+  void Unsubscribe() noexcept {}
+};
+fanfare::Subscription Case() { return fanfare::Subscription(Immovable()); }
+#endif
+
+#ifdef SOURCE_WITHOUT_ERR
+// expect: no matching function for call to | no matching conversion for
+struct Silent {
+  void Unsubscribe() noexcept {}
+};
+fanfare::Subscription Case() { return fanfare::Subscription(Silent()); }
 #endif

@@ -112,10 +112,12 @@ class alignas(64) FeedCore final : public RefCounted {
     return taken;
   }
 
-  void Close() noexcept {
+  void Close(bool destroying = false) noexcept {
     OperationQueue refused;
     {
       const std::lock_guard lock(lock_);
+      assert(!destroying_ && "fanfare: Close on a Feed being destroyed");
+      destroying_ = destroying;
       ++calls_;
       ++closes_;
       turn_.Close();
@@ -148,11 +150,7 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // Close, then wait for the Sends under way (and other Closes).
   void CloseAndDrain() noexcept {
-    {
-      const std::lock_guard lock(lock_);
-      destroying_ = true;
-    }
-    Close();
+    Close(true);
     Operation drained;
     WaitFor(
         drained, Deadline::Never(), {},
@@ -166,10 +164,12 @@ class alignas(64) FeedCore final : public RefCounted {
 
   [[nodiscard]] std::size_t count() const noexcept {
     const std::lock_guard lock(lock_);
+    assert(!destroying_ && "fanfare: a count of a Feed being destroyed");
     return count_;
   }
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(lock_);
+    assert(!destroying_ && "fanfare: a count of a Feed being destroyed");
     return turns_.size();
   }
 

@@ -121,10 +121,11 @@ class Claim {
   // Acquire and release: the winner sees what the loser did before it lost, and
   // what the owner did before it opened the claim.
   bool Take(std::uintptr_t next) noexcept {
+    BriefWait<Platform> held;
     std::uintptr_t state = kOpen;
     while (!state_.compare_exchange_weak(state, next, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {
-      if (state == kHeld) Platform::Yield();
+      if (state == kHeld) held.Wait();
       if (state > kHeld) return false;
       state = kOpen;
     }

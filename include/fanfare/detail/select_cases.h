@@ -107,8 +107,8 @@ class SendCase final : public Case {
  public:
   SendCase(Ref<ChannelCore<T>> core, Value&& sent, Handler&& handler)
       : core_(std::move(core)),
-        sent_(std::forward<Value>(sent)),
-        handler_(std::forward<Handler>(handler)) {
+        handler_(std::forward<Handler>(handler)),
+        sent_(std::forward<Value>(sent)) {
     value = std::addressof(sent_);
   }
 
@@ -155,8 +155,8 @@ class SendCase final : public Case {
   }
 
   Ref<ChannelCore<T>> core_;
-  Value sent_;
   Handler handler_;
+  Value sent_;          // after the handler, whose move may throw
   bool spent_ = false;  // the value is gone
 };
 

@@ -21,7 +21,36 @@
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
-// P is the platform (platform.h), of which this is a part.
+// How to wait for a thread that is about to let go, unless it lost its
+// processor: a few looks, then way for others, and in the end sleep, because a
+// thread of a higher priority could keep it from running for ever. P is the
+// platform (platform.h).
+template <typename P>
+class BriefWait {
+ public:
+  // Called between two looks.
+  void Wait() noexcept {
+    constexpr int kLooks = 64;
+    constexpr int kYields = 1000;
+    if (tries_ >= kYields) return Sleep();
+    if (tries_++ < kLooks) {
+      P::Pause();
+    } else {
+      P::Yield();
+    }
+  }
+
+ private:
+  static void Sleep() noexcept {
+    typename P::Mutex mutex;
+    typename P::ConditionVariable never;
+    std::unique_lock lock(mutex);
+    never.wait_until(lock, P::Clock::now() + std::chrono::microseconds(50));
+  }
+
+  int tries_ = 0;
+};
+
 template <typename P>
 class SpinLock {
  public:
@@ -33,32 +62,12 @@ class SpinLock {
   void unlock() noexcept { held_.store(false, std::memory_order_release); }
 
  private:
-  // Whoever holds it is about to let go, unless it lost its processor: so a few
-  // looks, then way for others, and in the end sleep, because a thread of a
-  // higher priority could keep the holder from running for ever.
   FANFARE_SELDOM void LockHeld() noexcept {
-    constexpr int kLooks = 64;
-    constexpr int kYields = 1000;
-    for (int tries = 0;; ++tries) {
-      if (!held_.load(std::memory_order_relaxed) &&
-          !held_.exchange(true, std::memory_order_acquire)) {
-        return;
-      }
-      if (tries < kLooks) {
-        P::Pause();
-      } else if (tries < kYields) {
-        P::Yield();
-      } else {
-        Sleep();
-      }
+    BriefWait<P> held;
+    while (held_.load(std::memory_order_relaxed) ||
+           held_.exchange(true, std::memory_order_acquire)) {
+      held.Wait();
     }
-  }
-
-  static void Sleep() noexcept {
-    typename P::Mutex mutex;
-    typename P::ConditionVariable never;
-    std::unique_lock lock(mutex);
-    never.wait_until(lock, P::Clock::now() + std::chrono::microseconds(50));
   }
 
   typename P::template Atomic<bool> held_{false};

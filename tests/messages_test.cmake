@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+#
+# Every message with which the library stops a compiler or a debug build is
+# expected, word for word, by a case of compile_fail/ or of misuse_test.cc.
+# Lists those that are not.
+
+file(GLOB_RECURSE headers ${CMAKE_CURRENT_LIST_DIR}/../include/fanfare/*.h)
+set(wanted "")
+foreach(header IN LISTS headers)
+  file(READ ${header} text)
+  # One message may be several literals. What is thrown is not meant.
+  string(REGEX REPLACE "\"[ \n]+\"" "" text "${text}")
+  string(REGEX REPLACE "(argument|error)\\([ \n]*\"[^\"]*\"" "" text "${text}")
+  string(REGEX MATCHALL "\"fanfare: [^\"]*\"|nodiscard\\(\"[^\"]*\"" messages
+               "${text}")
+  list(APPEND wanted ${messages})
+endforeach()
+list(TRANSFORM wanted REPLACE "^nodiscard\\(" "")
+list(TRANSFORM wanted REPLACE "\"" "")
+list(REMOVE_DUPLICATES wanted)
+
+file(GLOB tests ${CMAKE_CURRENT_LIST_DIR}/compile_fail/*.cc
+     ${CMAKE_CURRENT_LIST_DIR}/misuse_test.cc)
+set(expected "")
+foreach(test IN LISTS tests)
+  file(READ ${test} text)
+  string(REPLACE "\n// " " " text "${text}")
+  string(APPEND expected "${text}")
+endforeach()
+
+set(missing "")
+foreach(message IN LISTS wanted)
+  string(FIND "${expected}" "${message}" at)
+  if(at EQUAL -1)
+    list(APPEND missing "${message}")
+  endif()
+endforeach()
+list(LENGTH wanted count)
+if(missing OR count LESS 15)
+  list(JOIN missing "\n  " missing)
+  message(FATAL_ERROR "Of ${count} messages no test expects:\n  ${missing}")
+endif()
+message("Each of the ${count} messages is expected by a test.")

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//
+// C4, S6: a thread that waits for one which lost its processor in the middle of
+// a few instructions sleeps in the end. It may be of a priority that keeps the
+// other from running as long as it runs itself, whether it gives way or not.
+
+#define FANFARE_PLATFORM ::PriorityPlatform
+#define FANFARE_ABI priority
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include <fanfare/detail/spin_lock.h>
+
+namespace halfway {
+
+// The thread that says so stops when it has written a one to an atomic.
+inline thread_local bool stops = false;
+inline std::atomic<bool> stopped{false};
+inline std::atomic<bool> goes_on{false};
+inline std::atomic<int> sleeps{0};
+
+inline void Stop() noexcept {
+  if (!stops) return;
+  stops = false;
+  stopped = true;
+  while (!goes_on) std::this_thread::yield();
+}
+
+template <typename T>
+class StoppingAtomic : public std::atomic<T> {
+ public:
+  using std::atomic<T>::atomic;
+  template <typename... Orders>
+  bool compare_exchange_weak(T& expected, T desired,
+                             Orders... orders) noexcept {
+    const bool done =
+        std::atomic<T>::compare_exchange_weak(expected, desired, orders...);
+    if (done && desired == static_cast<T>(1)) Stop();
+    return done;
+  }
+  T exchange(T desired, std::memory_order order) noexcept {
+    const T before = std::atomic<T>::exchange(desired, order);
+    if (desired == static_cast<T>(1)) Stop();
+    return before;
+  }
+};
+
+class CountingCondition : public std::condition_variable {
+ public:
+  template <typename Time>
+  auto wait_until(std::unique_lock<std::mutex>& lock, const Time& time) {
+    ++sleeps;
+    return std::condition_variable::wait_until(lock, time);
+  }
+};
+
+}  // namespace halfway
+
+struct PriorityPlatform {
+  template <typename T>
+  using Atomic = halfway::StoppingAtomic<T>;
+  using Lock = fanfare::detail::SpinLock<PriorityPlatform>;
+  using Mutex = std::mutex;
+  using ConditionVariable = halfway::CountingCondition;
+  using Clock = std::chrono::steady_clock;
+  using Thread = std::thread;
+
+  static void Yield() noexcept { std::this_thread::yield(); }
+  static void Pause() noexcept {}
+  static void*& ThreadSlot() noexcept {
+    static thread_local void* slot = nullptr;
+    return slot;
+  }
+  template <typename T>
+  static T& Local() noexcept {
+    static thread_local T local;
+    return local;
+  }
+  static constexpr int kMostSpins = 4;
+  static constexpr int kMostYields = 4;
+  static std::uint32_t Random() noexcept { return 4; }
+};
+
+#include <fanfare/detail/operation.h>
+
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/in_thread.h"
+
+namespace {
+
+// Lets `hold` stop halfway in another thread, until one that calls `meet` has
+// slept; returns what `meet` returned.
+template <typename Hold, typename Meet>
+bool MeetHalfway(Hold hold, Meet meet) {
+  halfway::stopped = halfway::goes_on = false;
+  halfway::sleeps = 0;
+  InThread holding([&] {
+    halfway::stops = true;
+    hold();
+  });
+  AwaitThat([] { return halfway::stopped.load(); });
+  InThread meeting([&] { return meet(); });
+  AwaitThat([] { return halfway::sleeps > 0; });
+  halfway::goes_on = true;
+  holding.Get();
+  return meeting.Get();
+}
+
+}  // namespace
+
+TEST_CASE("S6: whoever meets a claim that is held for long sleeps") {
+  using fanfare::detail::Claim;
+  using fanfare::detail::Operation;
+  std::array<Claim, 2> claims;
+  std::array<Operation, 3> winners;
+  Claim::Pair both = Claim::Pair::kMineLost;
+  CHECK_FALSE(MeetHalfway(
+      [&] {
+        both = Claim::TryBoth(claims[0], winners[0], claims[1], winners[1]);
+      },
+      [&] { return claims[0].Try(winners[2]); }));
+  CHECK(both == Claim::Pair::kClaimed);
+  CHECK(claims[0].winner() == &winners[0]);
+}
+
+TEST_CASE("C4: whoever meets a lock that is held for long sleeps") {
+  PriorityPlatform::Lock lock;
+  int value = 0;
+  CHECK(MeetHalfway(
+      [&] {
+        const std::lock_guard holding(lock);
+        value = 1;
+      },
+      [&] {
+        const std::lock_guard holding(lock);
+        return value == 1;
+      }));
+}
