@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// C4, S6: a thread that waits for one which lost its processor in the middle of
-// a few instructions sleeps in the end. It may be of a priority that keeps the
-// other from running as long as it runs itself, whether it gives way or not.
+// C4, F3, S6: a thread that waits for one which lost its processor in the
+// middle of a few instructions sleeps in the end. It may be of a priority that
+// keeps the other from running as long as it runs itself, whether it gives way
+// or not.
 
 #define FANFARE_PLATFORM ::PriorityPlatform
 #define FANFARE_ABI priority
@@ -23,7 +24,7 @@ namespace halfway {
 inline thread_local bool stops = false;
 inline std::atomic<bool> stopped{false};
 inline std::atomic<bool> goes_on{false};
-inline std::atomic<int> sleeps{0};
+inline std::atomic<int> naps{0};
 
 inline void Stop() noexcept {
   if (!stops) return;
@@ -51,15 +52,6 @@ class StoppingAtomic : public std::atomic<T> {
   }
 };
 
-class CountingCondition : public std::condition_variable {
- public:
-  template <typename Time>
-  auto wait_until(std::unique_lock<std::mutex>& lock, const Time& time) {
-    ++sleeps;
-    return std::condition_variable::wait_until(lock, time);
-  }
-};
-
 }  // namespace halfway
 
 struct PriorityPlatform {
@@ -67,11 +59,15 @@ struct PriorityPlatform {
   using Atomic = halfway::StoppingAtomic<T>;
   using Lock = fanfare::detail::SpinLock<PriorityPlatform>;
   using Mutex = std::mutex;
-  using ConditionVariable = halfway::CountingCondition;
+  using ConditionVariable = std::condition_variable;
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
   static void Yield() noexcept { std::this_thread::yield(); }
+  static void Nap() noexcept {
+    ++halfway::naps;
+    std::this_thread::yield();
+  }
   static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
@@ -88,6 +84,7 @@ struct PriorityPlatform {
 };
 
 #include <fanfare/detail/operation.h>
+#include <fanfare/detail/turn.h>
 
 #include "support/await.h"
 #include "support/catch.h"
@@ -100,14 +97,14 @@ namespace {
 template <typename Hold, typename Meet>
 bool MeetHalfway(Hold hold, Meet meet) {
   halfway::stopped = halfway::goes_on = false;
-  halfway::sleeps = 0;
+  halfway::naps = 0;
   InThread holding([&] {
     halfway::stops = true;
     hold();
   });
   AwaitThat([] { return halfway::stopped.load(); });
   InThread meeting([&] { return meet(); });
-  AwaitThat([] { return halfway::sleeps > 0; });
+  AwaitThat([] { return halfway::naps > 0; });
   halfway::goes_on = true;
   holding.Get();
   return meeting.Get();
@@ -142,4 +139,17 @@ TEST_CASE("C4: whoever meets a lock that is held for long sleeps") {
         const std::lock_guard holding(lock);
         return value == 1;
       }));
+}
+
+TEST_CASE("F3: whoever asks for a turn that is held for long sleeps") {
+  using fanfare::detail::Turn;
+  Turn turn;
+  bool locks = true;
+  const bool taken = MeetHalfway(
+      [&] {
+        if (turn.TryTake()) locks = !turn.GiveBack();
+      },
+      [&] { return turn.TakeOrAsk(); });
+  // Either the one who asked has it, or the other one said that it would look.
+  CHECK(taken != locks);
 }

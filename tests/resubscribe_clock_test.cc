@@ -134,27 +134,17 @@ class FakeThread : public std::thread {
   }
 };
 
-// For the locks, which may have to sleep for some microseconds of real time.
-struct RealPlatform {
-  template <typename T>
-  using Atomic = std::atomic<T>;
-  using Mutex = std::mutex;
-  using ConditionVariable = std::condition_variable;
-  using Clock = std::chrono::steady_clock;
-  static void Yield() noexcept { std::this_thread::yield(); }
-  static void Pause() noexcept {}
-};
-
 struct FakePlatform {
   template <typename T>
   using Atomic = std::atomic<T>;
-  using Lock = fanfare::detail::SpinLock<RealPlatform>;
+  using Lock = fanfare::detail::SpinLock<FakePlatform>;
   using Mutex = std::mutex;
   using ConditionVariable = FakeConditionVariable;
   using Clock = FakeClock;
   using Thread = FakeThread;
 
   static void Yield() noexcept { std::this_thread::yield(); }
+  static void Nap() noexcept { std::this_thread::yield(); }
   static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;

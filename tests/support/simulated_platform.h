@@ -340,6 +340,7 @@ struct SimulatedPlatform {
   using Thread = std::thread;
 
   static void Yield() noexcept { Simulation::Yield(); }
+  static void Nap() noexcept { Simulation::Yield(); }
   static void Pause() noexcept { Simulation::Yield(); }
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;

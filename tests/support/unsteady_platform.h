@@ -120,6 +120,9 @@ struct UnsteadyPlatform {
   using Thread = std::thread;
 
   static void Yield() noexcept { std::this_thread::yield(); }
+  static void Nap() noexcept {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
   static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;

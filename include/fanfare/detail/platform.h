@@ -62,6 +62,11 @@ struct StdPlatform {
   // come.
   static void Yield() noexcept { std::this_thread::yield(); }
 
+  // The same, and lets go of the processor whatever the priorities.
+  static void Nap() noexcept {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+
   // Tells the processor that such a loop goes on.
   static void Pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)

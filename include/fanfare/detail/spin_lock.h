@@ -4,11 +4,10 @@
 
 // A lock for a few instructions: one exchange to take it, one store to give it
 // back, a byte of memory. No user code but nothrow moves of values runs under
-// it, and nobody sleeps while holding it.
+// it; who holds it waits for nothing but the next such lock, a held claim
+// (operation.h) or a turn's promise (turn.h), each of which is about to come.
 
 #include <atomic>
-#include <chrono>
-#include <mutex>
 
 #include <fanfare/version.h>
 
@@ -32,7 +31,7 @@ class BriefWait {
   void Wait() noexcept {
     constexpr int kLooks = 64;
     constexpr int kYields = 1000;
-    if (tries_ >= kYields) return Sleep();
+    if (tries_ >= kYields) return P::Nap();
     if (tries_++ < kLooks) {
       P::Pause();
     } else {
@@ -41,13 +40,6 @@ class BriefWait {
   }
 
  private:
-  static void Sleep() noexcept {
-    typename P::Mutex mutex;
-    typename P::ConditionVariable never;
-    std::unique_lock lock(mutex);
-    never.wait_until(lock, P::Clock::now() + std::chrono::microseconds(50));
-  }
-
   int tries_ = 0;
 };
 

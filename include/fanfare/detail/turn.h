@@ -45,20 +45,17 @@ class Turn {
   // Takes it (true), or makes sure that its holder will look (false).
   bool TakeOrAsk() noexcept {
     if (TryTake()) return true;
-    for (int tries = 0;; ++tries) {
-      const unsigned word = word_.load(std::memory_order_relaxed);
-      if ((word & kWillLook) != 0) return false;
+    BriefWait<Platform> taken;
+    unsigned word = word_.fetch_or(kAsked, std::memory_order_relaxed);
+    while ((word & kWillLook) == 0) {
       if (!taken_.load(std::memory_order_relaxed) && TryTake()) {
         Renew();
         return true;
       }
-      if (tries == 0) word_.fetch_or(kAsked, std::memory_order_relaxed);
-      if (tries < kLooks) {
-        Platform::Pause();
-      } else {
-        Platform::Yield();
-      }
+      taken.Wait();
+      word = word_.load(std::memory_order_relaxed);
     }
+    return false;
   }
 
   // For the holder, which has looked. (Where it lets another one have the turn
@@ -74,8 +71,6 @@ class Turn {
   }
 
  private:
-  static constexpr int kLooks = 64;
-
   // The word, 0 where there is nothing to look after.
   static constexpr unsigned kAsked = 1;     // set and reset with the lock held
   static constexpr unsigned kWillLook = 2;  // reset with the lock held
