@@ -339,6 +339,7 @@ TEST_CASE(
     CHECK(feed.TrySend(Event(last_place)) == 1);
     CHECK(feed.subscriber_count() == 1);
     total += counted;
+    tried_values += counted + received;
   } while (!timer.over());
   CHECK(total > 0);
 }
@@ -413,6 +414,8 @@ TEST_CASE("F8: feeds are closed and destroyed under load") {
       if (!subscription.Err().drained()) ++wrong;
     }
     ++rounds;
+    tried_values += counted + received;
+    tried_rounds += 1;
   } while (!timer.over());
   CHECK(wrong == 0);
   CHECK(rounds > 0);
@@ -500,6 +503,7 @@ TEST_CASE("F5 S6: feeds share channels that Selects empty") {
     CHECK(counted == received);
     CHECK(in_order);
     total += counted;
+    tried_values += counted + received;
   } while (!timer.over());
   CHECK(total > 0);
 }

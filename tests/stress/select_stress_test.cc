@@ -43,6 +43,9 @@ using Numbers = Channel<Value>;
 struct Balance {
   Account sent;
   Account received;
+  [[nodiscard]] std::uint64_t values() const {
+    return sent.count + received.count;
+  }
   Balance& operator+=(const Balance& other) {
     sent += other.sent;
     received += other.received;
