@@ -450,7 +450,7 @@ LEGS = [
         "coverage",
         "a line or branch that no test has seen",
         coverage,
-        ("gcovr",),
+        ("g++-12",),
     ),
     Leg(
         "linearizability",
@@ -478,7 +478,8 @@ def main() -> int:
             print(f"{leg.name:{width}}  {leg.catches}")
         return 0
     chosen = options.names or (QUICK if options.quick else [])
-    legs = [leg for leg in LEGS if not chosen or leg.name in chosen]
+    named = {leg.name: leg for leg in LEGS}
+    legs = [named[name] for name in chosen] if chosen else LEGS
     BUILD.mkdir(parents=True, exist_ok=True)
     rows: dict[str, Result] = {}
     try:
