@@ -100,7 +100,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--read", action="store_true", help="only read the last run's figures"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    return options
 
 
 def build(options: argparse.Namespace) -> None:
