@@ -131,10 +131,14 @@ def build_preset(job: Job, name: str) -> None:
 
 
 def build_leg(
-    compiler: str, flags: str, *definitions: str, tests: str = "slow"
+    compiler: str,
+    flags: str,
+    *definitions: str,
+    without: str = "slow",
+    ctest: tuple[str, ...] = (),
 ) -> Callable[[Job], Result]:
     """Builds all in a folder of its own and runs the tests, but not those with
-    the label `tests`: they build other people's projects."""
+    the label `without`: they build other people's projects."""
 
     def work(job: Job) -> Result:
         job.must(
@@ -152,8 +156,8 @@ def build_leg(
         )
         jobs = ("--parallel", job.options.jobs)
         job.must("cmake", "--build", job.folder, *jobs, what="does not build")
-        left_out = ("-LE", tests) if tests else ()
-        return run_tests(job, "--test-dir", job.folder, *left_out)
+        left_out = ("-LE", without) if without else ()
+        return run_tests(job, "--test-dir", job.folder, *left_out, *ctest)
 
     return work
 
@@ -191,6 +195,8 @@ def windows(job: Job) -> Result:
     if wine is None:
         raise Missing("wine64")
     os.environ |= {"WINEDEBUG": "-all", "WINEPREFIX": str(BUILD / "wine")}
+    # A thread of a simulation costs Wine a hundred times what it costs Linux.
+    os.environ.setdefault("FANFARE_HISTORIES", "500")
     server = shutil.which("wineserver")
     # One server for all tests, or each would start its own.
     if server:
@@ -199,14 +205,16 @@ def windows(job: Job) -> Result:
     try:
         return build_leg(
             "x86_64-w64-mingw32-g++-posix",
-            # Emulated thread_local and the calls of Windows make gcc see
-            # memory that may not be set, in its own headers.
             "-O2",
             "-DCMAKE_SYSTEM_NAME=Windows",
             f"-DCMAKE_CROSSCOMPILING_EMULATOR={wine}",
             "-DCMAKE_EXE_LINKER_FLAGS=-static",
             "-DFANFARE_BUILD_EXAMPLES=OFF",
-            f"-DCatch2_DIR={BUILD / 'catch2'}",
+            CATCH2,
+            # Where there is no futex, libstdc++ 12 can lose the wake-up of a
+            # ~stop_callback that waits for its callback's end: about one in ten
+            # runs of the tests in which two threads ask one to stop.
+            ctest=("--repeat", "after-timeout:4"),
         )(job)
     finally:
         if server:
@@ -398,7 +406,7 @@ LEGS = [
         "clang-19",
         "a stricter reading of C++20, new warnings, other words in the errors "
         "that compile_fail/ expects",
-        build_leg("clang++-19", "-O2", tests=""),
+        build_leg("clang++-19", "-O2", without=""),
         ("clang-19",),
     ),
     Leg(
