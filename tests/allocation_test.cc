@@ -16,6 +16,7 @@
 
 #include <fanfare/select.h>
 
+#include "support/aligned_memory.h"
 #include "support/await.h"
 #include "support/catch.h"
 #include "support/in_thread.h"
@@ -37,8 +38,7 @@ constinit thread_local long allocations = 0;
 [[gnu::noinline]] void* AllocateAligned(std::size_t size,
                                         std::align_val_t alignment) {
   ++allocations;
-  const auto unit = static_cast<std::size_t>(alignment);
-  void* memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit);
+  void* memory = AlignedMemory(size, alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
@@ -66,15 +66,17 @@ void operator delete(void* memory) noexcept { Free(memory); }
 void operator delete[](void* memory) noexcept { Free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { Free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { Free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { Free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept {
+  FreeAligned(memory);
+}
 void operator delete[](void* memory, std::align_val_t) noexcept {
-  Free(memory);
+  FreeAligned(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  Free(memory);
+  FreeAligned(memory);
 }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-  Free(memory);
+  FreeAligned(memory);
 }
 void operator delete(void* memory, const std::nothrow_t&) noexcept {
   Free(memory);

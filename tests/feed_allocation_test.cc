@@ -17,6 +17,7 @@
 
 #include <fanfare/fanfare.h>
 
+#include "support/aligned_memory.h"
 #include "support/await.h"
 #include "support/catch.h"
 #include "support/in_thread.h"
@@ -33,8 +34,7 @@ void* Allocate(std::size_t size) noexcept {
 
 void* Allocate(std::size_t size, std::align_val_t alignment) noexcept {
   ++allocations;
-  const auto unit = static_cast<std::size_t>(alignment);
-  return std::aligned_alloc(unit, (size + unit - 1) / unit * unit);
+  return AlignedMemory(size, alignment);
 }
 
 void* OrThrow(void* memory) {
@@ -72,15 +72,17 @@ void operator delete(void* memory, const std::nothrow_t&) noexcept {
 void operator delete[](void* memory, const std::nothrow_t&) noexcept {
   Free(memory);
 }
-void operator delete(void* memory, std::align_val_t) noexcept { Free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept {
+  FreeAligned(memory);
+}
 void operator delete[](void* memory, std::align_val_t) noexcept {
-  Free(memory);
+  FreeAligned(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  Free(memory);
+  FreeAligned(memory);
 }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-  Free(memory);
+  FreeAligned(memory);
 }
 
 namespace {

@@ -512,6 +512,7 @@ TEMPLATE_TEST_CASE(
     }
     share.Add(threads);
   }
+  tried_calls += share.calls;
   // Threads that come one after the other would show nothing.
   CAPTURE(share.calls, share.overlapping);
   if (seeds.last > seeds.first) CHECK(2 * share.overlapping >= share.calls);

@@ -630,6 +630,7 @@ TEMPLATE_TEST_CASE(
     }
     Count(history, share);
   }
+  tried_calls += share.calls;
   // Threads that come one after the other would show nothing.
   CAPTURE(share.calls, share.overlapping);
   if (seeds.last > seeds.first) CHECK(2 * share.overlapping >= share.calls);

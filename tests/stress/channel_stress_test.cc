@@ -51,7 +51,7 @@ class OrderWatch {
  public:
   explicit OrderWatch(std::size_t senders) : last_(senders, 0) {}
   void Take(const Parcel& parcel, Account& account) {
-    std::uint64_t& last = last_[parcel.from()];
+    std::uint64_t& last = last_[static_cast<std::size_t>(parcel.from())];
     if (!parcel.whole() || parcel.value <= last) ++account.errors;
     last = parcel.value;
     account.Add(parcel.value);
@@ -186,7 +186,7 @@ TEST_CASE("C5 stress: a deadline races with the hand-over, nothing is lost") {
     Account account;
     Dice dice(static_cast<std::uint32_t>(i) + 1);
     for (std::uint64_t n = 1; !timer.over(); ++n) {
-      const std::uint64_t value = (i << 32) + n;
+      const std::uint64_t value = (std::uint64_t{i} << 32) + n;
       auto owner = std::make_unique<std::uint64_t>(value);
       const bool sent = channel.SendFor(std::move(owner),
                                         std::chrono::nanoseconds(dice(20000)));
@@ -254,6 +254,7 @@ TEST_CASE("C5 stress: a stop races with the hand-over, nothing is lost") {
   stops.Close();
   stopping.Get();
   while (auto owner = channel.TryReceive()) taken.Add(**owner);
+  tried_values += sent.count + taken.count;
   CHECK(sent.errors == 0);
   CHECK(sent == taken);
   CHECK(channel.waiting_senders() == 0);

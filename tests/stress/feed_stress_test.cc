@@ -227,8 +227,8 @@ std::deque<Life> SubscribeAll(Feed<Event>& feed,
 // how many of them are not above a place.
 bool InOrder(const Life& life, const std::vector<std::uint64_t>& patient) {
   for (std::size_t i = 1; i < life.places.size(); ++i) {
-    const std::uint64_t last = life.places[i - 1];
-    const std::uint64_t next = life.places[i];
+    const auto last = static_cast<std::size_t>(life.places[i - 1]);
+    const auto next = static_cast<std::size_t>(life.places[i]);
     if (next < last) return false;
     if (next == last) {
       if (life.copies == 1) return false;
@@ -296,10 +296,12 @@ TEST_CASE(
     {
       std::vector<Sent> sent;
       for (auto& sender : senders) sent.push_back(sender.Get());
-      patient.resize(last_place + 1);
+      patient.resize(static_cast<std::size_t>(last_place) + 1);
       for (const Sent& one : sent) {
         counted += one.count;
-        for (const std::uint64_t place : one.patient) patient[place] = 1;
+        for (const std::uint64_t place : one.patient) {
+          patient[static_cast<std::size_t>(place)] = 1;
+        }
       }
       std::partial_sum(patient.begin(), patient.end(), patient.begin());
     }
@@ -328,13 +330,16 @@ TEST_CASE(
     CHECK(out_of_order == 0);
     // The witness has missed no value of those that did not give up.
     if (!witness.places.empty()) {
-      CHECK(patient[witness.places.front() - 1] == 0);
-      CHECK(patient[witness.places.back()] == patient.back());
+      const auto front = static_cast<std::size_t>(witness.places.front());
+      const auto back = static_cast<std::size_t>(witness.places.back());
+      CHECK(patient[front - 1] == 0);
+      CHECK(patient[back] == patient.back());
     }
     // Those whose channels were closed are gone; the witness is not.
     CHECK(feed.TrySend(Event(last_place)) == 1);
     CHECK(feed.subscriber_count() == 1);
     total += counted;
+    tried_values += counted + received;
   } while (!timer.over());
   CHECK(total > 0);
 }
@@ -409,6 +414,8 @@ TEST_CASE("F8: feeds are closed and destroyed under load") {
       if (!subscription.Err().drained()) ++wrong;
     }
     ++rounds;
+    tried_values += counted + received;
+    tried_rounds += 1;
   } while (!timer.over());
   CHECK(wrong == 0);
   CHECK(rounds > 0);
@@ -496,6 +503,7 @@ TEST_CASE("F5 S6: feeds share channels that Selects empty") {
     CHECK(counted == received);
     CHECK(in_order);
     total += counted;
+    tried_values += counted + received;
   } while (!timer.over());
   CHECK(total > 0);
 }

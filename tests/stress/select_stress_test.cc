@@ -43,6 +43,9 @@ using Numbers = Channel<Value>;
 struct Balance {
   Account sent;
   Account received;
+  [[nodiscard]] std::uint64_t values() const {
+    return sent.count + received.count;
+  }
   Balance& operator+=(const Balance& other) {
     sent += other.sent;
     received += other.received;
@@ -220,7 +223,7 @@ TEST_CASE("S2 stress: channels are closed while Selects wait for them") {
       }
       return account;
     });
-    for (std::uint64_t k = 0; k < 3; ++k) {
+    for (std::size_t k = 0; k < 3; ++k) {
       AwaitThat([&] { return received > 200 * (k + 1); });
       channels[k].Close();
     }

@@ -33,6 +33,7 @@
 #include "../support/await.h"
 #include "../support/catch.h"
 #include "../support/subscriptions.h"
+#include "../support/tried.h"
 
 using fanfare::Channel;
 using fanfare::Feed;
@@ -56,6 +57,7 @@ bool Repeat(const std::function<bool()>& round) {
   do {
     unsteady::on = !unsteady::on;
     good = round();
+    tried_rounds += 1;
   } while (good && std::chrono::steady_clock::now() < end);
   unsteady::on = false;
   return good;

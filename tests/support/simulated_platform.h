@@ -36,6 +36,8 @@
 
 #include <fanfare/detail/spin_lock.h>
 
+#include "tried.h"
+
 class Simulation {
  public:
   struct Clock {
@@ -57,6 +59,7 @@ class Simulation {
   // ends the program.
   static void Interleave(std::uint64_t seed,
                          std::vector<std::function<void()>> functions) {
+    tried_schedules += 1;
     Simulation simulation(seed, functions.size());
     current_ = &simulation;
     std::vector<std::thread> threads;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "in_thread.h"
+#include "tried.h"
 
 // Runs out after a `parts`-th of what a test case may take: the seconds that
 // the environment variable FANFARE_STRESS_SECONDS tells, or one.
@@ -53,6 +54,8 @@ struct Account {
   std::uint64_t squares = 0;
   int errors = 0;  // of order, of torn values, of values wrongly moved from
 
+  [[nodiscard]] std::uint64_t values() const { return count; }
+
   void Add(std::uint64_t value) {
     ++count;
     sum += value;
@@ -83,6 +86,7 @@ class Crowd {
   auto Sum() {
     auto sum = threads_.front()->Get();
     for (std::size_t i = 1; i < threads_.size(); ++i) sum += threads_[i]->Get();
+    tried_values += sum.values();
     return sum;
   }
 
