@@ -127,11 +127,12 @@ class Tormentor {
   void Leave() const {
     while (!over_) WaitFor(100us);
   }
-  // Torments them until the time is over.
+  // Torments them until the time is over, a few times at least.
   void Run(const StressTimer& timer) {
     Dice dice(1);
     AwaitThat([&] { return entered_ == threads_.size(); });
-    while (!timer.over()) {
+    const int enough = held_up + 10;
+    while (!timer.over() || held_up < enough) {
       const auto i = dice(static_cast<std::uint32_t>(threads_.size()));
       pthread_kill(threads_[i], SIGUSR1);
       WaitFor(std::chrono::microseconds(dice(500)));
@@ -139,9 +140,11 @@ class Tormentor {
     over_ = true;
   }
 
-  static inline std::atomic<int> held_up = 0;
+  [[nodiscard]] bool over() const { return over_; }
 
  private:
+  static inline std::atomic<int> held_up = 0;
+
   std::vector<pthread_t> threads_;
   std::atomic<std::size_t> entered_ = 0;
   std::atomic<bool> over_ = false;
@@ -167,7 +170,7 @@ TEST_CASE("C7: senders and receivers of every rank on one processor") {
       Crowd(2 * kRanks, [&](std::size_t i) {
         Become(static_cast<Rank>(i % kRanks));
         Account account;
-        for (std::uint64_t n = 2 * kRanks + i; !timer.over(); n += 2 * kRanks) {
+        for (std::uint64_t n = i; n == i || !timer.over(); n += 2 * kRanks) {
           if (!channel.Send(n)) ++account.errors;
           account.Add(n);
         }
@@ -206,15 +209,16 @@ TEST_CASE("F4 S1: a feed, its senders and its subscribers of every rank") {
     return account;
   });
   const StressTimer timer(3);
-  const Account sent = Crowd(kRanks, [&](std::size_t i) {
-                         Become(static_cast<Rank>(i));
-                         Account account;
-                         for (std::uint64_t n = i; !timer.over(); n += kRanks) {
-                           if (feed.Send(n) != 2 * kRanks) ++account.errors;
-                           account.Add(n);
-                         }
-                         return account;
-                       }).Sum();
+  const Account sent =
+      Crowd(kRanks, [&](std::size_t i) {
+        Become(static_cast<Rank>(i));
+        Account account;
+        for (std::uint64_t n = i; n == i || !timer.over(); n += kRanks) {
+          if (feed.Send(n) != 2 * kRanks) ++account.errors;
+          account.Add(n);
+        }
+        return account;
+      }).Sum();
   for (const auto& channel : channels) channel.Close();
   Account expected;
   for (std::size_t i = 0; i < 2 * kRanks; ++i) expected += sent;
@@ -227,7 +231,6 @@ TEST_CASE("C7 F2: threads that are held up inside a signal handler") {
   const std::size_t capacity = GENERATE(0U, 1U, 16U);
   CAPTURE(capacity);
   constexpr std::size_t kEach = 3;
-  const int held_up_before = Tormentor::held_up;
   Tormentor tormentor(4 * kEach);
   Feed<std::uint64_t> feed;
   std::vector<Channel<std::uint64_t>> channels;
@@ -269,7 +272,7 @@ TEST_CASE("C7 F2: threads that are held up inside a signal handler") {
     tormentor.Enter(2 * kEach + i);
     Account account;
     Dice dice(static_cast<std::uint32_t>(i));
-    for (std::uint64_t n = i; !timer.over(); n += 2 * kEach) {
+    for (std::uint64_t n = i; n == i || !tormentor.over(); n += 2 * kEach) {
       if (i < kEach) {
         const std::size_t served = feed.Send(n);
         if (served != kEach) ++account.errors;
@@ -293,7 +296,6 @@ TEST_CASE("C7 F2: threads that are held up inside a signal handler") {
   CHECK(sent == received);
   CHECK(received.count == forwarded.count + delivered);
   CHECK(forwarded.count > 0);
-  CHECK(Tormentor::held_up > held_up_before);
 }
 
 TEST_CASE("F2 F7 P2 R1: everything comes and goes, and some are slow") {
@@ -329,7 +331,7 @@ TEST_CASE("F2 F7 P2 R1: everything comes and goes, and some are slow") {
   Crowd subscribers(kSubscribers, [&](std::size_t i) {
     Taken taken;
     Dice dice(static_cast<std::uint32_t>(i));
-    while (!over) {
+    do {
       const Channel<std::uint64_t> channel(dice(4));
       {
         const SubscriptionScope scope;
@@ -374,13 +376,13 @@ TEST_CASE("F2 F7 P2 R1: everything comes and goes, and some are slow") {
       if (channel.size() != size || channel.waiting_senders() != 0) ++late;
       taken.left_over += size;
       ++taken.lives;
-    }
+    } while (!over);
     return taken;
   });
   Crowd senders(kSenders, [&](std::size_t i) {
     std::uint64_t served = 0;
     Dice dice(static_cast<std::uint32_t>(100 + i));
-    for (std::uint64_t n = i; !timer.over(); n += kSenders) {
+    for (std::uint64_t n = i; !timer.over() || served == 0; n += kSenders) {
       const std::chrono::microseconds moment(dice(100));
       switch (dice(3)) {
         case 0:
@@ -404,7 +406,6 @@ TEST_CASE("F2 F7 P2 R1: everything comes and goes, and some are slow") {
   CHECK(reading.Get() == taken.results);
   CHECK(feed.subscriber_count() == 0);
   CHECK(taken.lives >= kSubscribers);
-  CHECK(taken.received > 0);
 }
 
 #endif  // defined(__linux__)
