@@ -44,13 +44,15 @@ class Value {
   }
 };
 
-// A feed with two subscribers who are not ready.
+// A feed with two subscribers who are not ready. The first one gets a copy, the
+// second one the value itself.
 template <typename T>
 struct Audience {
-  Audience() {
+  explicit Audience(std::size_t capacity = 0) : a(capacity), b(capacity) {
     Value::Restart();
     subscriptions[0] = feed.Subscribe(a);
     subscriptions[1] = feed.Subscribe(b);
+    while (a.TrySend(T()) && b.TrySend(T())) taken += 2;
   }
   ~Audience() {
     ExpectNobodyWaits(a);
@@ -78,7 +80,8 @@ struct Audience {
   void ExpectTurnIsFree() {
     const Channel<T> last(1);
     const Subscription subscription = feed.Subscribe(last);
-    Expect(feed.TrySend(T()) == 1, "the turn is not free");
+    feed.TrySend(T());
+    Expect(last.size() == 1, "the turn is not free");
   }
 
   Feed<T> feed;
@@ -93,12 +96,12 @@ void Unsubscribing() {
   Audience<T> audience;
   Scheduler::Interleave({[&] { audience.taken = audience.feed.Send(T()); },
                          [&] {
-                           audience.Count(audience.a.Receive());
-                           audience.Count(audience.b.TryReceive());
+                           audience.Count(audience.b.Receive());
+                           audience.Count(audience.a.TryReceive());
                          },
                          [&] {
-                           audience.subscriptions[1].Unsubscribe();
-                           Expect(!audience.b.TryReceive().has_value(),
+                           audience.subscriptions[0].Unsubscribe();
+                           Expect(!audience.a.TryReceive().has_value(),
                                   "a delivery after Unsubscribe");
                          }});
   audience.ExpectAllThere();
@@ -124,10 +127,10 @@ void ClosingAChannel() {
   Audience<T> audience;
   Scheduler::Interleave({[&] { audience.taken = audience.feed.Send(T()); },
                          [&] {
-                           audience.Count(audience.a.Receive());
-                           audience.Count(audience.b.TryReceive());
+                           audience.Count(audience.b.Receive());
+                           audience.Count(audience.a.TryReceive());
                          },
-                         [&] { audience.b.Close(); }});
+                         [&] { audience.a.Close(); }});
   audience.ExpectAllThere();
   audience.ExpectTurnIsFree();
 }
@@ -138,6 +141,18 @@ void TimingOut() {
   Scheduler::Interleave(
       {[&] { audience.taken = audience.feed.SendFor(T(), 10s); },
        audience.TryBoth(), TimePasses(10s)});
+  audience.ExpectAllThere();
+  audience.ExpectTurnIsFree();
+}
+
+// Where values gather, a Send looks again before it leaves its offers behind.
+template <typename T>
+void Lagging() {
+  Audience<T> audience(2);
+  Scheduler::Interleave(
+      {[&] { audience.taken += audience.feed.SendFor(T(), 10s); },
+       audience.TryBoth(), [&] { audience.subscriptions[1].Unsubscribe(); }});
+  audience.got += CountLeft(audience.a) + CountLeft(audience.b);
   audience.ExpectAllThere();
   audience.ExpectTurnIsFree();
 }
@@ -270,6 +285,32 @@ void TurnAndSubscribers() {
   Expect(late.TryReceive().has_value(), "nobody was told");
 }
 
+void DestroyingTheFeed() {
+  std::optional<Feed<int>> feed(std::in_place);
+  const Channel<int> channel;
+  const Subscription subscription = feed->Subscribe(channel);
+  bool destroying = false;
+  bool sent = false;
+  Scheduler::Interleave({[&] {
+                           feed->Send(1);
+                           sent = true;
+                         },
+                         [&] {
+                           // No Send may begin from here on.
+                           while (channel.waiting_senders() == 0) {
+                             Scheduler::Yield();
+                           }
+                           destroying = true;
+                           feed.reset();
+                         },
+                         [&] {
+                           while (!destroying) Scheduler::Yield();
+                           static_cast<void>(channel.TryReceive());
+                         }});
+  Expect(sent, "a Send is left behind");
+  ExpectNobodyWaits(channel);
+}
+
 constexpr std::array kScenarios = {
     Scenario{"fan_out_unsubscribe",
              "Unsubscribe releases a Send, which counts every delivery, and "
@@ -289,6 +330,8 @@ constexpr std::array kScenarios = {
              TimingOut<Value>},
     Scenario{"fan_out_timeout_int",
              "the same for bytes that are not copied first", TimingOut<int>},
+    Scenario{"fan_out_lag", "the same for channels where values gather",
+             Lagging<Value>},
     Scenario{"fan_out_stop", "the same at a stop", Stopping},
     Scenario{"fan_out_throw",
              "a copy that throws leaves no offer behind and passes the turn on",
@@ -301,6 +344,8 @@ constexpr std::array kScenarios = {
     Scenario{"turn_laggard", "the same while a subscriber lags",
              TurnBehindALaggard},
     Scenario{"turn_close", "Close leaves no Send in the line", TurnAndClose},
+    Scenario{"turn_destroyed", "the destructor waits for the last Send",
+             DestroyingTheFeed},
     Scenario{"turn_subscribers",
              "who comes or goes during a Send is in the list afterwards or is "
              "not",

@@ -190,14 +190,18 @@ class Thread {
 
   [[nodiscard]] bool joinable() const { return index_ != Scheduler::kNobody; }
   void join() {
-    if (!joinable()) Scheduler::Fail("a thread is joined twice");
+    if (!joinable() || std::exchange(joining_, true)) {
+      Scheduler::Fail("a thread is joined twice");
+    }
     Scheduler::Join(index_);
+    joining_ = false;
     index_ = Scheduler::kNobody;
   }
   void detach() { index_ = Scheduler::kNobody; }
 
  private:
   std::size_t index_ = Scheduler::kNobody;
+  bool joining_ = false;
 };
 
 struct Platform {

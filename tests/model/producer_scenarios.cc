@@ -111,10 +111,21 @@ void ErrIsAskedForLate() {
                          [&] {
                            Expect(!subscription.Err().Receive().has_value(),
                                   "an error of nobody's");
+                         }});
+}
+
+void ErrIsAskedForTwice() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const Subscription subscription = feed.Subscribe(channel);
+  Scheduler::Interleave({[&] { subscription.Unsubscribe(); },
+                         [&] {
+                           Expect(!subscription.Err().Receive().has_value(),
+                                  "an error of nobody's");
                          },
                          [&] {
                            subscription.Unsubscribe();
-                           Expect(subscription.Err().closed(),
+                           Expect(subscription.Err().drained(),
                                   "Unsubscribe returned before the end");
                          }});
 }
@@ -138,6 +149,8 @@ constexpr std::array kScenarios = {
     Scenario{"err_late",
              "an Err() that is asked for during the end is closed, too",
              ErrIsAskedForLate},
+    Scenario{"err_twice", "two who ask for it at once get the same one",
+             ErrIsAskedForTwice},
 };
 
 }  // namespace

@@ -13,6 +13,10 @@
 namespace model {
 namespace {
 
+// How often a thread that yields may go on nevertheless, so that it comes to
+// sleep while the one that it waits for stands still.
+constexpr std::size_t kMostStays = 3;
+
 constexpr std::size_t kStackSize = std::size_t{256} << 10;
 
 alignas(64) char stacks[Scheduler::kMostThreads][kStackSize];
@@ -116,15 +120,22 @@ void Scheduler::Yield() {
     while ((others & Bit(next)) == 0);
     return SwitchTo(next);
   }
-  ready_ &= ~Bit(self_);
-  yielded_ |= Bit(self_);
-  if (ready_ == 0) {
-    // All have yielded: from the start.
-    ready_ = std::exchange(yielded_, 0U);
-    if (ready_ != Bit(self_)) return GoOnWith(ready_ & ~Bit(self_));
+  // The others that have not yielded themselves, or else all others.
+  Threads others = ready_ & ~Bit(self_);
+  if (others == 0) others = std::exchange(yielded_, 0U);
+  if (others == 0) return;
+  ready_ |= others;
+  const auto count = static_cast<std::size_t>(std::popcount(others));
+  const bool may_stay = stays_ < kMostStays;
+  const std::size_t options = count + (may_stay ? 1 : 0);
+  const std::size_t picked = options == 1 ? 0 : chooser_->Pick(options, false);
+  if (picked == count) {
+    ++stays_;
     return;
   }
-  GoOnWith(ready_);
+  ready_ &= ~Bit(self_);
+  yielded_ |= Bit(self_);
+  SwitchTo(Nth(others, picked));
 }
 
 void Scheduler::MoveTime(Time by) {
@@ -176,6 +187,7 @@ void Scheduler::SwitchTo(std::size_t next) {
   if (next == self_) return;
   previous_ = self_;
   self_ = next;
+  stays_ = 0;
   Fiber::Switch(fibers[previous_], fibers[next]);
 }
 

@@ -67,14 +67,14 @@ class Scheduler {
     }
   }
 
-  // Lets the others run first, as long as they do not yield themselves: a
-  // thread that looks again and again does not keep them from what it looks
-  // for.
+  // Lets another one run first, one that did not yield itself if there is any:
+  // who looks again and again does not keep it from what is looked for. A few
+  // times the calling thread may go on all the same. Preempts nobody.
   static void Yield();
 
   // One of `count` numbers, each of which is tried.
   static std::size_t Choose(std::size_t count) {
-    return self_ == kNobody ? 0 : chooser_->Pick(count, false);
+    return chooser_->Pick(count, false);
   }
 
   static std::size_t Spawn(Body body);
@@ -138,6 +138,7 @@ class Scheduler {
   static inline Time now_{};
   static inline unsigned run_ = 0;
   static inline std::size_t steps_ = 0;
+  static inline std::size_t stays_ = 0;
   static inline Chooser* chooser_ = nullptr;
   static inline const char* name_ = "";
 };
