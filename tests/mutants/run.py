@@ -25,7 +25,7 @@ def read_mutants():
     text = re.sub(r"^#.*\n", "", text, flags=re.M)
     for block in re.split(r"\n\s*\n", text.strip()):
         match = re.fullmatch(
-            r"(?P<name>[\w-]+): (?P<programs>[\w ]+)\n(?P<header>\S+)\n"
+            r"(?P<name>[\w-]+): (?P<programs>[\w: ]+)\n(?P<header>\S+)\n"
             r"- (?P<old>.*?)\n\+ ?(?P<new>.*?)(?:\n@(?P<nth>\d+))?", block, re.S)
         if match is None:
             sys.exit(f"mutants.txt: cannot read\n{block}")
@@ -72,12 +72,13 @@ class Tree:
 
     def outcome(self, program, timeout):
         build = self.root / "build"
+        program, *arguments = program.split(":")
         # Listing the tests is a part of the build and may be what hangs.
         try:
             if self.run("cmake", "--build", build, "--target", program,
                         timeout=600).returncode:
                 return "does not build"
-            return ("fails" if self.run(build / "tests" / program,
+            return ("fails" if self.run(build / "tests" / program, *arguments,
                                         timeout=timeout).returncode else None)
         except subprocess.TimeoutExpired:
             return "hangs"

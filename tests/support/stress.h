@@ -86,7 +86,7 @@ class Crowd {
   auto Sum() {
     auto sum = threads_.front()->Get();
     for (std::size_t i = 1; i < threads_.size(); ++i) sum += threads_[i]->Get();
-    tried_values += sum.values();
+    if constexpr (requires { sum.values(); }) tried_values += sum.values();
     return sum;
   }
 

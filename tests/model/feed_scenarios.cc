@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+//
+// The countdown of a Send to many, and the turn to send.
+
+#include "scenario.h"
+// The platform comes first.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include <fanfare/feed.h>
+
+namespace model {
+namespace {
+
+using fanfare::Channel;
+using fanfare::Feed;
+using fanfare::Subscription;
+using namespace std::chrono_literals;
+
+struct CopyFailed {};
+
+// Is copied by the sender, and counted.
+class Value {
+ public:
+  Value() { ++alive; }
+  Value(const Value&) {
+    if (copies_until_failure-- == 0) throw CopyFailed();
+    ++alive;
+  }
+  Value(Value&&) noexcept { ++alive; }
+  ~Value() { --alive; }
+
+  static inline int alive = 0;
+  static inline int copies_until_failure = 0;
+
+  static void Restart() {
+    alive = 0;
+    copies_until_failure = -1;
+  }
+};
+
+// A feed with two subscribers who are not ready. The first one gets a copy, the
+// second one the value itself.
+template <typename T>
+struct Audience {
+  explicit Audience(std::size_t capacity = 0) : a(capacity), b(capacity) {
+    Value::Restart();
+    subscriptions[0] = feed.Subscribe(a);
+    subscriptions[1] = feed.Subscribe(b);
+    while (a.TrySend(T()) && b.TrySend(T())) taken += 2;
+  }
+  ~Audience() {
+    ExpectNobodyWaits(a);
+    ExpectNobodyWaits(b);
+    Expect(feed.waiting_senders() == 0, "a Send is left in the line");
+  }
+  Audience(const Audience&) = delete;
+  Audience& operator=(const Audience&) = delete;
+
+  void Count(const std::optional<T>& value) {
+    if (value.has_value()) ++got;
+  }
+  // Looks once whether there is anything.
+  Body TryBoth() {
+    return [this] {
+      Count(a.TryReceive());
+      Count(b.TryReceive());
+    };
+  }
+  void ExpectAllThere() const {
+    Expect(taken == got, "another number than were taken");
+    Expect(Value::alive == 0, "a copy is lost or destroyed twice");
+  }
+  // Whoever has the turn has passed it on.
+  void ExpectTurnIsFree() {
+    const Channel<T> last(1);
+    const Subscription subscription = feed.Subscribe(last);
+    feed.TrySend(T());
+    Expect(last.size() == 1, "the turn is not free");
+  }
+
+  Feed<T> feed;
+  Channel<T> a, b;
+  std::array<Subscription, 2> subscriptions;
+  std::size_t taken = 0;
+  std::size_t got = 0;
+};
+
+template <typename T>
+void Unsubscribing() {
+  Audience<T> audience;
+  Scheduler::Interleave({[&] { audience.taken = audience.feed.Send(T()); },
+                         [&] {
+                           audience.Count(audience.b.Receive());
+                           audience.Count(audience.a.TryReceive());
+                         },
+                         [&] {
+                           audience.subscriptions[0].Unsubscribe();
+                           Expect(!audience.a.TryReceive().has_value(),
+                                  "a delivery after Unsubscribe");
+                         }});
+  audience.ExpectAllThere();
+  Expect(audience.feed.subscriber_count() == 1,
+         "a subscriber is lost, or one too many");
+  audience.ExpectTurnIsFree();
+}
+
+template <typename T>
+void ClosingTheFeed() {
+  Audience<T> audience;
+  Scheduler::Interleave({[&] { audience.taken = audience.feed.Send(T()); },
+                         audience.TryBoth(), [&] { audience.feed.Close(); }});
+  audience.ExpectAllThere();
+  Expect(audience.feed.subscriber_count() == 0, "a subscriber is left");
+  Expect(audience.subscriptions[0].Err().drained() &&
+             audience.subscriptions[1].Err().drained(),
+         "a subscription has not ended");
+}
+
+template <typename T>
+void ClosingAChannel() {
+  Audience<T> audience;
+  Scheduler::Interleave({[&] { audience.taken = audience.feed.Send(T()); },
+                         [&] {
+                           audience.Count(audience.b.Receive());
+                           audience.Count(audience.a.TryReceive());
+                         },
+                         [&] { audience.a.Close(); }});
+  audience.ExpectAllThere();
+  audience.ExpectTurnIsFree();
+}
+
+template <typename T>
+void TimingOut() {
+  Audience<T> audience;
+  Scheduler::Interleave(
+      {[&] { audience.taken = audience.feed.SendFor(T(), 10s); },
+       audience.TryBoth(), TimePasses(10s)});
+  audience.ExpectAllThere();
+  audience.ExpectTurnIsFree();
+}
+
+// Where values gather, a Send looks again before it leaves its offers behind.
+template <typename T>
+void Lagging() {
+  Audience<T> audience(2);
+  Scheduler::Interleave(
+      {[&] { audience.taken += audience.feed.SendFor(T(), 10s); },
+       audience.TryBoth(), [&] { audience.subscriptions[1].Unsubscribe(); }});
+  audience.got += CountLeft(audience.a) + CountLeft(audience.b);
+  audience.ExpectAllThere();
+  audience.ExpectTurnIsFree();
+}
+
+void Stopping() {
+  Audience<Value> audience;
+  std::stop_source stop;
+  Scheduler::Interleave(
+      {[&] { audience.taken = audience.feed.Send(Value(), stop.get_token()); },
+       audience.TryBoth(),
+       [&] {
+         const Scheduler::Uninterrupted request;
+         stop.request_stop();
+       }});
+  audience.ExpectAllThere();
+  audience.ExpectTurnIsFree();
+}
+
+void Throwing() {
+  Audience<Value> audience;
+  Value::copies_until_failure = 1;
+  bool failed = false;
+  Scheduler::Interleave({[&] {
+                           const Value value;
+                           try {
+                             audience.taken = audience.feed.SendFor(value, 10s);
+                           } catch (const CopyFailed&) {
+                             failed = true;
+                           }
+                         },
+                         [&] { audience.Count(audience.a.ReceiveFor(5s)); },
+                         [&] { audience.subscriptions[1].Unsubscribe(); }});
+  Value::copies_until_failure = -1;
+  // What was delivered before the failure stands.
+  if (!failed)
+    Expect(audience.taken == audience.got, "another number than were taken");
+  Expect(Value::alive == 0, "a copy is lost or destroyed twice");
+  audience.ExpectTurnIsFree();
+}
+
+// The turn, with a subscriber that always has room.
+struct Line {
+  Line() { subscription = feed.Subscribe(channel); }
+  ~Line() {
+    Expect(feed.waiting_senders() == 0, "a Send is left in the line");
+    Expect(taken == CountLeft(channel), "another number than were taken");
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  void ExpectTurnIsFree() {
+    const std::size_t count = feed.TrySend(3);
+    Expect(count == 1, "the turn is not free");
+    taken += count;
+  }
+
+  Feed<int> feed;
+  const Channel<int> channel{4};
+  Subscription subscription;
+  std::size_t taken = 0;
+};
+
+void TurnAndDeadline() {
+  Line line;
+  Scheduler::Interleave({[&] { line.taken += line.feed.Send(1); },
+                         [&] { line.taken += line.feed.SendFor(2, 10s); },
+                         TimePasses(10s)});
+  line.ExpectTurnIsFree();
+}
+
+void TurnAndStop() {
+  Line line;
+  std::stop_source stop;
+  Scheduler::Interleave(
+      {[&] { line.taken += line.feed.Send(1); },
+       [&] { line.taken += line.feed.Send(2, stop.get_token()); },
+       [&] {
+         const Scheduler::Uninterrupted request;
+         stop.request_stop();
+       }});
+  line.ExpectTurnIsFree();
+}
+
+void TurnOfThree() {
+  Line line;
+  Scheduler::Interleave({[&] { line.taken += line.feed.Send(1); },
+                         [&] { line.taken += line.feed.Send(2); },
+                         [&] { line.taken += line.feed.SendFor(3, 10s); }});
+  Expect(line.taken == 3, "not everybody had a turn");
+  line.ExpectTurnIsFree();
+}
+
+void TurnBehindALaggard() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const Subscription subscription = feed.Subscribe(channel);
+  std::size_t taken = 0;
+  std::size_t got = 0;
+  Scheduler::TimeWillMove();
+  Scheduler::Interleave({[&] { taken += feed.SendFor(1, 20s); },
+                         [&] { taken += feed.SendFor(2, 10s); },
+                         [&] {
+                           got += channel.Receive().has_value() ? 1 : 0;
+                           Scheduler::MoveTime(10s);
+                           got += channel.TryReceive().has_value() ? 1 : 0;
+                         }});
+  Expect(taken == got, "another number than were taken");
+  Expect(feed.waiting_senders() == 0, "a Send is left in the line");
+  ExpectNobodyWaits(channel);
+}
+
+void TurnAndClose() {
+  Line line;
+  Scheduler::Interleave({[&] { line.taken += line.feed.Send(1); },
+                         [&] { line.taken += line.feed.Send(2); },
+                         [&] { line.feed.Close(); }});
+  Expect(line.feed.Send(3) == 0, "a closed feed sends");
+}
+
+void TurnAndSubscribers() {
+  Line line;
+  const Channel<int> late(4);
+  Subscription newcomer;
+  Scheduler::Interleave({[&] { line.taken += line.feed.Send(1); },
+                         [&] { newcomer = line.feed.Subscribe(late); },
+                         [&] { line.subscription.Unsubscribe(); }});
+  Expect(line.feed.subscriber_count() == 1, "a subscriber is lost");
+  line.taken -= late.size();
+  Expect(line.feed.TrySend(2) == 1, "the turn is not free");
+  Expect(late.TryReceive().has_value(), "nobody was told");
+}
+
+void DestroyingTheFeed() {
+  std::optional<Feed<int>> feed(std::in_place);
+  const Channel<int> channel;
+  const Subscription subscription = feed->Subscribe(channel);
+  bool destroying = false;
+  bool sent = false;
+  Scheduler::Interleave({[&] {
+                           feed->Send(1);
+                           sent = true;
+                         },
+                         [&] {
+                           // No Send may begin from here on.
+                           while (channel.waiting_senders() == 0) {
+                             Scheduler::Yield();
+                           }
+                           destroying = true;
+                           feed.reset();
+                         },
+                         [&] {
+                           while (!destroying) Scheduler::Yield();
+                           static_cast<void>(channel.TryReceive());
+                         }});
+  Expect(sent, "a Send is left behind");
+  ExpectNobodyWaits(channel);
+}
+
+constexpr std::array kScenarios = {
+    Scenario{"fan_out_unsubscribe",
+             "Unsubscribe releases a Send, which counts every delivery, and "
+             "ends them",
+             Unsubscribing<Value>},
+    Scenario{"fan_out_unsubscribe_int",
+             "the same for bytes that are not copied first",
+             Unsubscribing<int>},
+    Scenario{"fan_out_close",
+             "Close releases a Send, which counts every delivery",
+             ClosingTheFeed<Value>},
+    Scenario{"fan_out_channel_close",
+             "a subscriber that closes its channel releases a Send",
+             ClosingAChannel<Value>},
+    Scenario{"fan_out_timeout",
+             "at the deadline every copy is delivered or taken back",
+             TimingOut<Value>},
+    Scenario{"fan_out_timeout_int",
+             "the same for bytes that are not copied first", TimingOut<int>},
+    Scenario{"fan_out_lag", "the same for channels where values gather",
+             Lagging<Value>},
+    Scenario{"fan_out_stop", "the same at a stop", Stopping},
+    Scenario{"fan_out_throw",
+             "a copy that throws leaves no offer behind and passes the turn on",
+             Throwing},
+    Scenario{"turn_deadline",
+             "the turn comes or the deadline; it is never lost",
+             TurnAndDeadline},
+    Scenario{"turn_stop", "the same at a stop", TurnAndStop},
+    Scenario{"turn_three", "each of three Sends has a turn", TurnOfThree},
+    Scenario{"turn_laggard", "the same while a subscriber lags",
+             TurnBehindALaggard},
+    Scenario{"turn_close", "Close leaves no Send in the line", TurnAndClose},
+    Scenario{"turn_destroyed", "the destructor waits for the last Send",
+             DestroyingTheFeed},
+    Scenario{"turn_subscribers",
+             "who comes or goes during a Send is in the list afterwards or is "
+             "not",
+             TurnAndSubscribers},
+};
+
+}  // namespace
+
+std::span<const Scenario> FeedScenarios() { return kScenarios; }
+
+}  // namespace model
