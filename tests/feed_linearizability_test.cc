@@ -13,9 +13,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
 #include <optional>
 #include <random>
 #include <string>
@@ -27,6 +24,7 @@
 
 #include "support/catch.h"
 #include "support/feeds.h"
+#include "support/histories.h"
 #include "support/linearizability.h"
 
 namespace {
@@ -455,30 +453,7 @@ History Perform(std::uint64_t seed) {
   History history = Planner(seed).Plan();
   World<T> world(history);
   for (Call& call : history.threads[kAlone]) world.Perform(call);
-  std::size_t running = kThreads;
-  std::vector<std::function<void()>> bodies;
-  for (std::size_t t = 0; t < kThreads; ++t) {
-    bodies.emplace_back([&, t] {
-      for (Call& call : history.threads[t]) world.Perform(call);
-      --running;
-    });
-  }
-  std::vector<Call>& helper = history.threads[kHelper];
-  bodies.emplace_back([&] {
-    std::size_t made = 0;
-    for (; made < helper.size(); ++made) {
-      world.Perform(helper[made]);
-      if (helper[made].verb == Verb::kStandstill && running == 0) break;
-    }
-    if (running > 0) {
-      std::fprintf(stderr, "somebody never returns; FANFARE_SEED=%llu\n%s",
-                   static_cast<unsigned long long>(seed),
-                   Text(history).c_str());
-      std::abort();
-    }
-    helper.resize(made);
-  });
-  Simulation::Interleave(seed, std::move(bodies));
+  PerformInterleaved<kThreads>(seed, history, world);
   // What is left in the channels?
   for (std::size_t c = 0; c < kChannels; ++c) {
     for (std::size_t i = 0; i <= history.capacities[c]; ++i) {
@@ -494,26 +469,7 @@ History Perform(std::uint64_t seed) {
 TEMPLATE_TEST_CASE(
     "F2 F3 F4 F5 F7 F8: what three threads saw, one could have seen", "", int,
     std::string) {
-  const Seeds seeds(kHistories);
-  Share share;
-  for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
-    CAPTURE(seed);
-    const History history = Perform<TestType>(seed);
-    if (!FeedModel(history).Explains()) {
-      FAIL("No order of effects explains this; FANFARE_SEED="
-           << seed << " repeats it.\n"
-           << Text(history));
-    }
-    std::vector<std::vector<Interval>> threads(kThreads);
-    for (std::size_t t = 0; t < kThreads; ++t) {
-      for (const Call& call : history.threads[t]) {
-        threads[t].push_back(call.interval);
-      }
-    }
-    share.Add(threads);
-  }
-  tried_calls += share.calls;
-  // Threads that come one after the other would show nothing.
-  CAPTURE(share.calls, share.overlapping);
-  if (seeds.last > seeds.first) CHECK(2 * share.overlapping >= share.calls);
+  CheckHistories<kThreads>(
+      kHistories, Perform<TestType>,
+      [](const History& history) { return FeedModel(history).Explains(); });
 }

@@ -7,15 +7,14 @@
 #define FANFARE_ABI counting
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <cstdint>
 #include <mutex>
-#include <thread>
 #include <version>
 
 #include <fanfare/detail/spin_lock.h>
+
+#include "support/real_parts.h"
 
 namespace counting {
 
@@ -51,33 +50,14 @@ class ConditionVariable : public std::condition_variable_any {
   }
 };
 
-struct Platform {
-  template <typename T>
-  using Atomic = std::atomic<T>;
+struct Platform : RealParts {
   using Lock = Counted<fanfare::detail::SpinLock<Platform>>;
   using Mutex = Counted<std::mutex>;
   using ConditionVariable = counting::ConditionVariable;
-  using Clock = std::chrono::steady_clock;
-  using Thread = std::thread;
 
-  static void Yield() noexcept { std::this_thread::yield(); }
-  static void Nap() noexcept { std::this_thread::yield(); }
-  static void Pause() noexcept {}
-  static void*& ThreadSlot() noexcept {
-    static thread_local void* slot = nullptr;
-    return slot;
-  }
-  template <typename T>
-  static T& Local() noexcept {
-    static thread_local T local;
-    return local;
-  }
+  // Whoever waits sleeps at once.
   static constexpr int kMostSpins = 0;
   static constexpr int kMostYields = 0;
-  static std::uint32_t Random() noexcept {
-    static std::atomic<std::uint32_t> next{0};
-    return next += 0x9E3779B9;
-  }
 };
 
 }  // namespace counting

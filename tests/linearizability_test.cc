@@ -15,9 +15,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -30,6 +27,7 @@
 #include <fanfare/select.h>
 
 #include "support/catch.h"
+#include "support/histories.h"
 #include "support/linearizability.h"
 #include "support/values.h"
 
@@ -567,30 +565,7 @@ template <typename T>
 History Perform(std::uint64_t seed) {
   History history = Planner(seed).Plan();
   World<T> world(history.capacities);
-  std::size_t running = kThreads;
-  std::vector<std::function<void()>> bodies;
-  for (std::size_t t = 0; t < kThreads; ++t) {
-    bodies.emplace_back([&, t] {
-      for (Call& call : history.threads[t]) world.Perform(call);
-      --running;
-    });
-  }
-  std::vector<Call>& helper = history.threads[kHelper];
-  bodies.emplace_back([&] {
-    std::size_t made = 0;
-    for (; made < helper.size(); ++made) {
-      world.Perform(helper[made]);
-      if (helper[made].verb == Verb::kStandstill && running == 0) break;
-    }
-    if (running > 0) {
-      std::fprintf(stderr, "somebody never returns; FANFARE_SEED=%llu\n%s",
-                   static_cast<unsigned long long>(seed),
-                   Text(history).c_str());
-      std::abort();
-    }
-    helper.resize(made);
-  });
-  Simulation::Interleave(seed, std::move(bodies));
+  PerformInterleaved<kThreads>(seed, history, world);
   // What is left in the channels?
   for (std::size_t c = 0; c < kChannels; ++c) {
     for (std::size_t i = 0; i <= history.capacities[c]; ++i) {
@@ -603,37 +578,12 @@ History Perform(std::uint64_t seed) {
   return history;
 }
 
-void Count(const History& history, Share& share) {
-  std::vector<std::vector<Interval>> threads(kThreads);
-  for (std::size_t t = 0; t < kThreads; ++t) {
-    for (const Call& call : history.threads[t]) {
-      threads[t].push_back(call.interval);
-    }
-  }
-  share.Add(threads);
-}
-
 }  // namespace
 
 TEMPLATE_TEST_CASE(
     "C4 C5 C6 C7 S1 S2 S6: what three threads saw, one could have seen", "",
     int, MoveOnly) {
-  const Seeds seeds(kHistories);
-  Share share;
-  for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
-    CAPTURE(seed);
-    const History history = Perform<TestType>(seed);
-    if (!IsExplained(history)) {
-      FAIL("No order of effects explains this; FANFARE_SEED="
-           << seed << " repeats it.\n"
-           << Text(history));
-    }
-    Count(history, share);
-  }
-  tried_calls += share.calls;
-  // Threads that come one after the other would show nothing.
-  CAPTURE(share.calls, share.overlapping);
-  if (seeds.last > seeds.first) CHECK(2 * share.overlapping >= share.calls);
+  CheckHistories<kThreads>(kHistories, Perform<TestType>, IsExplained);
 }
 
 TEST_CASE("a seed tells the same history again") {

@@ -10,13 +10,12 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <cstdint>
 #include <mutex>
 #include <thread>
 
 #include <fanfare/detail/spin_lock.h>
+
+#include "support/real_parts.h"
 
 namespace halfway {
 
@@ -54,33 +53,15 @@ class StoppingAtomic : public std::atomic<T> {
 
 }  // namespace halfway
 
-struct PriorityPlatform {
+struct PriorityPlatform : RealParts {
   template <typename T>
   using Atomic = halfway::StoppingAtomic<T>;
   using Lock = fanfare::detail::SpinLock<PriorityPlatform>;
-  using Mutex = std::mutex;
-  using ConditionVariable = std::condition_variable;
-  using Clock = std::chrono::steady_clock;
-  using Thread = std::thread;
 
-  static void Yield() noexcept { std::this_thread::yield(); }
   static void Nap() noexcept {
     ++halfway::naps;
     std::this_thread::yield();
   }
-  static void Pause() noexcept {}
-  static void*& ThreadSlot() noexcept {
-    static thread_local void* slot = nullptr;
-    return slot;
-  }
-  template <typename T>
-  static T& Local() noexcept {
-    static thread_local T local;
-    return local;
-  }
-  static constexpr int kMostSpins = 4;
-  static constexpr int kMostYields = 4;
-  static std::uint32_t Random() noexcept { return 4; }
 };
 
 #include <fanfare/detail/operation.h>

@@ -29,6 +29,8 @@
 
 #include <fanfare/detail/spin_lock.h>
 
+#include "support/real_parts.h"
+
 // Time, which stands still until it is moved on.
 class FakeClock {
  public:
@@ -134,33 +136,11 @@ class FakeThread : public std::thread {
   }
 };
 
-struct FakePlatform {
-  template <typename T>
-  using Atomic = std::atomic<T>;
+struct FakePlatform : RealParts {
   using Lock = fanfare::detail::SpinLock<FakePlatform>;
-  using Mutex = std::mutex;
   using ConditionVariable = FakeConditionVariable;
   using Clock = FakeClock;
   using Thread = FakeThread;
-
-  static void Yield() noexcept { std::this_thread::yield(); }
-  static void Nap() noexcept { std::this_thread::yield(); }
-  static void Pause() noexcept {}
-  static void*& ThreadSlot() noexcept {
-    static thread_local void* slot = nullptr;
-    return slot;
-  }
-  template <typename T>
-  static T& Local() noexcept {
-    static thread_local T local;
-    return local;
-  }
-  static constexpr int kMostSpins = 4;
-  static constexpr int kMostYields = 4;
-  static std::uint32_t Random() noexcept {
-    static std::atomic<std::uint32_t> state = 1;
-    return state = state * 1664525U + 1013904223U;
-  }
 };
 
 #include <fanfare/fanfare.h>

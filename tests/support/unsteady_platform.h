@@ -19,6 +19,8 @@
 
 #include <fanfare/detail/spin_lock.h>
 
+#include "real_parts.h"
+
 namespace unsteady {
 
 inline std::atomic<bool> on = false;
@@ -110,31 +112,13 @@ class Atomic {
 
 }  // namespace unsteady
 
-struct UnsteadyPlatform {
+struct UnsteadyPlatform : RealParts {
   template <typename T>
   using Atomic = unsteady::Atomic<T>;
   using Lock = fanfare::detail::SpinLock<UnsteadyPlatform>;
   using Mutex = unsteady::Mutex;
   using ConditionVariable = std::condition_variable_any;
-  using Clock = std::chrono::steady_clock;
-  using Thread = std::thread;
 
-  static void Yield() noexcept { std::this_thread::yield(); }
-  static void Nap() noexcept {
-    std::this_thread::sleep_for(std::chrono::microseconds(50));
-  }
-  static void Pause() noexcept {}
-  static void*& ThreadSlot() noexcept {
-    static thread_local void* slot = nullptr;
-    return slot;
-  }
-  template <typename T>
-  static T& Local() noexcept {
-    static thread_local T local;
-    return local;
-  }
-  static constexpr int kMostSpins = 4;
-  static constexpr int kMostYields = 4;
   static std::uint32_t Random() noexcept { return unsteady::Chance(1U << 30); }
 };
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// The parts of a platform that are those of the machine: a test's platform
+// inherits them and replaces what it looks at. (StdPlatform is defined too late
+// for that: it asks which platform is to be used.)
+#ifndef FANFARE_TESTS_SUPPORT_REAL_PARTS_H_
+#define FANFARE_TESTS_SUPPORT_REAL_PARTS_H_
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+struct RealParts {
+  template <typename T>
+  using Atomic = std::atomic<T>;
+  using Mutex = std::mutex;
+  using ConditionVariable = std::condition_variable;
+  using Clock = std::chrono::steady_clock;
+  using Thread = std::thread;
+
+  static void Yield() noexcept { std::this_thread::yield(); }
+  static void Nap() noexcept {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  static void Pause() noexcept {}
+  static void*& ThreadSlot() noexcept {
+    static thread_local void* slot = nullptr;
+    return slot;
+  }
+  template <typename T>
+  static T& Local() noexcept {
+    static thread_local T local;
+    return local;
+  }
+  static constexpr int kMostSpins = 4;
+  static constexpr int kMostYields = 4;
+  static std::uint32_t Random() noexcept {
+    static std::atomic<std::uint32_t> state{1};
+    return state = state * 1664525U + 1013904223U;
+  }
+};
+
+#endif  // FANFARE_TESTS_SUPPORT_REAL_PARTS_H_
