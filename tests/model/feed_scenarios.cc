@@ -245,6 +245,31 @@ void TurnOfThree() {
   line.ExpectTurnIsFree();
 }
 
+void TurnServedByOthers() {
+  Feed<int> feed;
+  const Channel<int> channel(1);
+  const Subscription subscription = feed.Subscribe(channel);
+  std::size_t taken = 0;
+  std::array<int, 3> got{};
+  Scheduler::Interleave({[&] {
+                           taken += feed.Send(1);
+                           taken += feed.Send(2);
+                         },
+                         [&] { taken += feed.Send(3); },
+                         [&] {
+                           for (int& value : got) {
+                             value = channel.Receive().value_or(0);
+                           }
+                         }});
+  Expect(taken == 3, "not everybody had a turn");
+  const bool in_order = got == std::array{1, 2, 3} ||
+                        got == std::array{1, 3, 2} ||
+                        got == std::array{3, 1, 2};
+  Expect(in_order, "a value is lost, doubled or out of order");
+  Expect(feed.waiting_senders() == 0, "a Send is left in the line");
+  ExpectNobodyWaits(channel);
+}
+
 void TurnBehindALaggard() {
   Feed<int> feed;
   const Channel<int> channel;
@@ -341,7 +366,11 @@ constexpr std::array kScenarios = {
              TurnAndDeadline},
     Scenario{"turn_stop", "the same at a stop", TurnAndStop},
     Scenario{"turn_three", "each of three Sends has a turn", TurnOfThree},
-    Scenario{"turn_laggard", "the same while a subscriber lags",
+    Scenario{"turn_served",
+             "each value is delivered once and in order, whoever does it",
+             TurnServedByOthers},
+    Scenario{"turn_laggard",
+             "turns and deadlines are kept while a subscriber lags",
              TurnBehindALaggard},
     Scenario{"turn_close", "Close leaves no Send in the line", TurnAndClose},
     Scenario{"turn_destroyed", "the destructor waits for the last Send",
