@@ -177,18 +177,27 @@ class ThreadWaiter final : public Waker {
 
 // Lets others run, a few times at most, until `attempt()` no longer returns
 // kPending: what comes before somebody queues. Few, because who is not queued
-// may be overtaken. Without a look in between: whoever looks too often finds
-// few values each time, and takes the channel's memory from the other side.
+// may be overtaken. Without a look in between, and not at once where nobody
+// else wants the processor: whoever looks too often finds few values each time,
+// and takes the channel's memory from the other side.
 template <typename Attempt>
 Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
                   Attempt attempt) noexcept {
   constexpr int kFewLooks = 4;
+  constexpr int kMoreYields = Platform::kMostYields / 16;
+  constexpr std::chrono::nanoseconds kBetweenLooks(600);
   Outcome outcome = Outcome::kPending;
   Deadline end = deadline;
   const auto over = [&] { return end.Expired() || stop.stop_requested(); };
   if (!over()) {
+    auto looked = Platform::Clock::now();
     const auto ready = [&] {
+      for (int i = 0; i < kMoreYields; ++i) {
+        if (Platform::Clock::now() - looked >= kBetweenLooks) break;
+        Platform::Yield();
+      }
       outcome = attempt();
+      looked = Platform::Clock::now();
       return outcome != Outcome::kPending || over();
     };
     Patience::Mine().Linger(ready, kFewLooks);
