@@ -409,6 +409,7 @@ TEST_CASE("C3 C5: a moved-from handle is nil, what it was moved to is not") {
   Receiver<MoveOnly> receiver2;
   receiver2 = std::move(receiver);
   // NOLINTBEGIN(bugprone-use-after-move): this is what is tested.
+  CheckNil(channel);
   CheckNilSender(channel);
   CheckNilReceiver(channel);
   CheckNilSender(sender);
@@ -417,6 +418,8 @@ TEST_CASE("C3 C5: a moved-from handle is nil, what it was moved to is not") {
   CHECK(channel2.size() == capacity);
   CHECK(sender2.size() == capacity);
   CHECK(receiver2.size() == capacity);
+  CHECK(receiver2.capacity() == capacity);
+  CHECK_FALSE(receiver2.drained());
 }
 
 TEST_CASE("C3: a stop ends a wait on a nil handle") {
