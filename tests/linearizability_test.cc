@@ -42,7 +42,7 @@ using fanfare::OnTimeout;
 using fanfare::Select;
 using fanfare::SelectCase;
 
-constexpr std::uint64_t kHistories = 10000;
+constexpr std::uint64_t kHistories = 5000;
 constexpr std::size_t kThreads = 3;
 constexpr std::size_t kChannels = 2;
 
