@@ -139,12 +139,14 @@ TEST_CASE("P1: one that has ended is counted no more") {
 
 TEST_CASE("P1: one that has ended is forgotten") {
   SubscriptionScope scope;
-  std::optional<Foreign> foreign(std::in_place);
-  const auto alive = foreign->alive();
-  scope.Track(Subscription(*foreign));
-  CHECK(scope.Count() == 1);
-  foreign->EndWell();
-  foreign.reset();
+  std::weak_ptr<void> alive;
+  {
+    const Foreign foreign;
+    alive = foreign.alive();
+    scope.Track(Subscription(foreign));
+    CHECK(scope.Count() == 1);
+    foreign.EndWell();
+  }
   SECTION("by the next Count") {
     CHECK(scope.Count() == 0);
     CHECK(alive.expired());

@@ -136,9 +136,11 @@ def build_leg(
     *definitions: str,
     without: str = "slow",
     ctest: tuple[str, ...] = (),
+    stack: int | None = None,
 ) -> Callable[[Job], Result]:
     """Builds all in a folder of its own and runs the tests, but not those with
-    the label `without`: they build other people's projects."""
+    the label `without`: they build other people's projects. `stack` is what a
+    thread gets, in bytes."""
 
     def work(job: Job) -> Result:
         job.must(
@@ -157,7 +159,8 @@ def build_leg(
         jobs = ("--parallel", job.options.jobs)
         job.must("cmake", "--build", job.folder, *jobs, what="does not build")
         left_out = ("-LE", without) if without else ()
-        return run_tests(job, "--test-dir", job.folder, *left_out, *ctest)
+        words = ("--test-dir", job.folder, *left_out, *ctest)
+        return run_tests(job, *words, stack=stack)
 
     return work
 
@@ -318,12 +321,14 @@ def run_tests(
     *selection: object,
     environment: dict[str, str] | None = None,
     jobs: int | None = None,
+    stack: int | None = None,
 ) -> Result:
     """Runs CTest."""
     told = {"FANFARE_TELL_TRIED": "1"} | (environment or {})
     parallel = ("--parallel", jobs or job.options.jobs)
+    limit = ("prlimit", f"--stack={stack}") if stack else ()
     code, text = job.run(
-        "ctest", *selection, *parallel, "--verbose", environment=told
+        *limit, "ctest", *selection, *parallel, "--verbose", environment=told
     )
     sums = re.search(r"tests passed, (\d+) tests failed out of (\d+)", text)
     if not sums:
@@ -440,7 +445,8 @@ LEGS = [
     Leg(
         "m32",
         "a size_t or pointer taken for 64 bits, a counter that overflows",
-        with_header_catch2(build_leg(GXX, "-O2 -m32", CATCH2)),
+        # A thousand threads of a test shall fit into three gigabytes.
+        with_header_catch2(build_leg(GXX, "-O2 -m32", CATCH2, stack=1 << 20)),
         ("g++-12", "g++-12-multilib", "catch2"),
     ),
     Leg(

@@ -15,7 +15,7 @@ inline fanfare::Subscription GoodCode() {
 }
 
 #ifdef COPY
-// expect: use of deleted function | copy constructor of 'fanfare::Subscription'
+// expect: use of deleted function | call to implicitly-deleted copy constructor
 fanfare::Subscription Case(const fanfare::Subscription& one) { return one; }
 #endif
 

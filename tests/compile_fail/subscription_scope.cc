@@ -26,7 +26,7 @@ void Case(fanfare::SubscriptionScope& scope) {
 #endif
 
 #ifdef TRACK_OF_A_COPY
-// expect: use of deleted function | copy constructor of 'fanfare::Subscription'
+// expect: use of deleted function | call to implicitly-deleted copy constructor
 void Case(fanfare::SubscriptionScope& scope, const fanfare::Subscription& one) {
   scope.Track(one);
 }

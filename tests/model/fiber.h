@@ -27,6 +27,14 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
+#if defined(_LIBCPP_VERSION)
+// libc++abi has it, and does not declare it.
+namespace __cxxabiv1 {
+struct __cxa_eh_globals;
+extern "C" __cxa_eh_globals* __cxa_get_globals();
+}  // namespace __cxxabiv1
+#endif
+
 namespace model {
 
 class Fiber {

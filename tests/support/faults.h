@@ -17,6 +17,8 @@
 #include <system_error>
 #include <thread>
 
+#include "aligned_memory.h"
+
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define FANFARE_TESTS_SANITIZED 1
 #elif defined(__has_feature)
@@ -160,9 +162,7 @@ namespace detail {
 [[gnu::noinline]] inline void* Allocate(std::size_t size,
                                         std::align_val_t alignment) noexcept {
   if (Strikes(Kind::kMemory)) return nullptr;
-  const auto unit = static_cast<std::size_t>(alignment);
-  void* const memory =
-      std::aligned_alloc(unit, (size + unit - 1) / unit * unit);
+  void* const memory = AlignedMemory(size, alignment);
   if (memory != nullptr) ++allocated;
   return memory;
 }
@@ -175,6 +175,11 @@ inline void* OrThrow(void* memory) {
 [[gnu::noinline]] inline void Free(void* memory) noexcept {
   if (memory != nullptr) --allocated;
   std::free(memory);
+}
+
+inline void Free(void* memory, std::align_val_t) noexcept {
+  if (memory != nullptr) --allocated;
+  FreeAligned(memory);
 }
 
 }  // namespace detail
@@ -213,17 +218,19 @@ void operator delete(void* memory, const std::nothrow_t&) noexcept {
 void operator delete[](void* memory, const std::nothrow_t&) noexcept {
   faults::detail::Free(memory);
 }
-void operator delete(void* memory, std::align_val_t) noexcept {
-  faults::detail::Free(memory);
+void operator delete(void* memory, std::align_val_t alignment) noexcept {
+  faults::detail::Free(memory, alignment);
 }
-void operator delete[](void* memory, std::align_val_t) noexcept {
-  faults::detail::Free(memory);
+void operator delete[](void* memory, std::align_val_t alignment) noexcept {
+  faults::detail::Free(memory, alignment);
 }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  faults::detail::Free(memory);
+void operator delete(void* memory, std::size_t,
+                     std::align_val_t alignment) noexcept {
+  faults::detail::Free(memory, alignment);
 }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-  faults::detail::Free(memory);
+void operator delete[](void* memory, std::size_t,
+                       std::align_val_t alignment) noexcept {
+  faults::detail::Free(memory, alignment);
 }
 
 #if FANFARE_TESTS_THREADS_FAIL

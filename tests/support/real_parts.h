@@ -23,7 +23,7 @@ struct RealParts {
 
   static void Yield() noexcept { std::this_thread::yield(); }
   static void Nap() noexcept {
-    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    std::this_thread::yield();
   }
   static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
