@@ -519,7 +519,7 @@ def parse_options() -> argparse.Namespace:
         "--histories", type=int, default=100_000, help="of each kind"
     )
     parser.add_argument(
-        "--stress-seconds", type=float, default=30, help="for each case"
+        "--stress-seconds", type=float, default=15, help="for each case"
     )
     parser.add_argument(
         "--schedules", type=int, default=1_000_000, help="of each scenario"

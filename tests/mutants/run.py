@@ -39,8 +39,11 @@ class Tree:
         self.root = pathlib.Path(folder)
         shutil.copytree(ROOT, self.root, dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("build", ".git"))
+        # clang++ takes half the time of g++.
+        compiler = shutil.which("clang++") or "c++"
         self.run("cmake", "-S", self.root, "-B", self.root / "build",
-                 "-DCMAKE_BUILD_TYPE=Debug", "-DFANFARE_BUILD_EXAMPLES=OFF",
+                 f"-DCMAKE_CXX_COMPILER={compiler}",
+                 "-DCMAKE_BUILD_TYPE=None", "-DFANFARE_BUILD_EXAMPLES=OFF",
                  "-DCMAKE_CXX_FLAGS=-O0 -w -fsanitize=address",
                  check=True)
 

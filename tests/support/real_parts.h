@@ -22,9 +22,7 @@ struct RealParts {
   using Thread = std::thread;
 
   static void Yield() noexcept { std::this_thread::yield(); }
-  static void Nap() noexcept {
-    std::this_thread::yield();
-  }
+  static void Nap() noexcept { std::this_thread::yield(); }
   static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
