@@ -23,8 +23,9 @@ class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
  public:
   explicit ScopeEntry(Ref<ScopeCore> scope) noexcept;
 
-  void WatchedEnds() noexcept override;
-  void WatchedEnded() noexcept override;
+  // (Not inline, one of them would have every program carry this class.)
+  inline void WatchedEnds() noexcept override;
+  inline void WatchedEnded() noexcept override;
 
   // A tracked subscription is part of its scope, and of whatever its wrapper is
   // part of.
