@@ -13,6 +13,7 @@
 
 #include <fanfare/feed.h>
 #include <fanfare/subscription.h>
+#include <fanfare/subscription_scope.h>
 
 namespace model {
 namespace {
@@ -21,6 +22,7 @@ using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::NewSubscription;
 using fanfare::Subscription;
+using fanfare::SubscriptionScope;
 
 // Unsubscribes, and looks whether that was the end.
 void End(const Subscription& subscription, const bool& returned) {
@@ -130,6 +132,20 @@ void ErrIsAskedForTwice() {
                          }});
 }
 
+void ErrOfATrackedOne() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const SubscriptionScope scope;
+  const Subscription subscription = scope.Track(feed.Subscribe(channel));
+  Scheduler::Interleave({[&] { subscription.Unsubscribe(); },
+                         [&] {
+                           Expect(!subscription.Err().Receive().has_value(),
+                                  "an error of nobody's");
+                           Expect(scope.Count() == 0,
+                                  "the scope counts what has ended");
+                         }});
+}
+
 constexpr std::array kScenarios = {
     Scenario{"producer_returns",
              "two Unsubscribes both return after the producer's own end",
@@ -151,6 +167,9 @@ constexpr std::array kScenarios = {
              ErrIsAskedForLate},
     Scenario{"err_twice", "two who ask for it at once get the same one",
              ErrIsAskedForTwice},
+    Scenario{"err_tracked",
+             "whoever has seen the end finds it counted by no scope",
+             ErrOfATrackedOne},
 };
 
 }  // namespace

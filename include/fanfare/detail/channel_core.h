@@ -20,6 +20,7 @@
 // front's: one lock tells whether there is anybody on the other side to serve.
 // No thread ever holds the locks of two channels.
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -204,22 +205,35 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   explicit ChannelCore(std::size_t capacity) noexcept
       : back_(capacity), front_(capacity) {}
 
-  // The slots come right behind the object, in one piece of memory.
+  // The slots come in the same piece of memory: behind the object, or already
+  // in what its alignment has left of its last cache line, if a slot fits
+  // there.
   struct Slots {
     std::size_t count;
   };
+  static constexpr std::size_t FirstSlot() noexcept {
+    constexpr auto kUp = [](std::size_t offset, std::size_t alignment) {
+      return (offset + alignment - 1) / alignment * alignment;
+    };
+    constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Side));
+    constexpr std::size_t kFront = kUp(kBack + sizeof(Side), kLine);
+    constexpr std::size_t kFirst = kUp(kFront + sizeof(Side), alignof(T));
+    return kFirst + sizeof(T) <= sizeof(ChannelCore) ? kFirst
+                                                     : sizeof(ChannelCore);
+  }
   static void* operator new(std::size_t size, Slots slots) {
     constexpr std::size_t kMost = static_cast<std::size_t>(-1) / 2;
     if (slots.count > (kMost - size) / sizeof(T)) {
       throw std::bad_array_new_length();
     }
-    return ::operator new (size + slots.count * sizeof(T),
-                           std::align_val_t{alignof(ChannelCore)});
+    return ::operator new (
+        std::max(size, FirstSlot() + slots.count * sizeof(T)),
+        std::align_val_t{alignof(ChannelCore)});
   }
   static void operator delete(void* core, Slots) { operator delete(core); }
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
     return reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) +
-                                sizeof(ChannelCore)) +
+                                FirstSlot()) +
            end.slot();
   }
 
@@ -423,8 +437,10 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     return *static_cast<std::optional<T>*>(receive.value);
   }
 
-  Side back_;               // where sends go in; the receives that wait
-  alignas(64) Side front_;  // where receives come out; the sends that wait
+  static constexpr std::size_t kLine = 64;  // of the processor's cache
+
+  Side back_;                  // where sends go in; the receives that wait
+  alignas(kLine) Side front_;  // where receives come out; the sends that wait
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

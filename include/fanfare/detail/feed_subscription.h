@@ -51,14 +51,16 @@ class FeedSubscription final : public SubscriptionState,
 
   const Ref<FeedCore<T>> feed_;
   const Ref<ChannelCore<T>> channel_;
-  Operation offer_;  // the send that its channel sees
+  // The send that its channel sees. (What follows fits into its padding.)
+  [[no_unique_address]] Operation offer_;
+  // Guarded by the feed's lock: whether it has not ended, and in which list it
+  // is.
+  bool listed_ = false;
+  bool newcomer_ = false;
   [[no_unique_address]] std::conditional_t<kCopiesLate, NoSlot, Slot<T>> copy_;
   // For the Send under way: the next whose channel was not ready.
   FeedSubscription* next_laggard_ = nullptr;
-  // Guarded by the feed's lock: whether it has not ended, in which list it is,
-  // and the next one that has ended.
-  bool listed_ = false;
-  bool newcomer_ = false;
+  // Guarded by the feed's lock: the next one that has ended.
   FeedSubscription* next_ended_ = nullptr;
 };
 

@@ -17,25 +17,29 @@ namespace fanfare::inline FANFARE_ABI::detail {
 class Lineage : public RefCounted {
  public:
   virtual ~Lineage() {
-    if (const Lineage* parent = parent_.load(std::memory_order_relaxed)) {
-      Ref<const Lineage>::Adopt(parent).reset();
+    if (Lineage* parent = parent_.load(std::memory_order_relaxed)) {
+      Ref<Lineage>::Adopt(parent).reset();
     }
   }
 
   // Makes this a part of `parent`. Called once at most.
-  virtual void SetParent(Ref<const Lineage> parent) noexcept {
+  virtual void SetParent(Ref<Lineage> parent) noexcept {
     parent_.store(parent.Release(), std::memory_order_release);
   }
 
   // Whether this is `whole` or a part of it, at any depth.
   [[nodiscard]] virtual bool IsPartOf(const Lineage& whole) const noexcept {
     if (this == &whole) return true;
-    const Lineage* parent = parent_.load(std::memory_order_acquire);
-    return parent != nullptr && parent->IsPartOf(whole);
+    return parent() != nullptr && parent()->IsPartOf(whole);
+  }
+
+ protected:
+  [[nodiscard]] Lineage* parent() const noexcept {
+    return parent_.load(std::memory_order_acquire);
   }
 
  private:
-  Platform::Atomic<const Lineage*> parent_{nullptr};  // a counted reference
+  Platform::Atomic<Lineage*> parent_{nullptr};  // a counted reference
 };
 
 // What the calling thread is running, innermost first; it lives on the stack of

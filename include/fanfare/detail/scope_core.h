@@ -29,7 +29,7 @@ class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
 
   // A tracked subscription is part of its scope, and of whatever its wrapper is
   // part of.
-  void SetWrappersParent(Ref<const Lineage> parent) noexcept {
+  void SetWrappersParent(Ref<Lineage> parent) noexcept {
     wrapper_.SetParent(std::move(parent));
   }
   bool IsPartOf(const Lineage& whole) const noexcept override {
@@ -58,14 +58,15 @@ class ScopeCore final : public Lineage {
     // may close the scope from inside.
     entry.SetParent(Ref<ScopeCore>::Share(this));
     subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
+    const bool tells = subscription->TellsWatcher();
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return false;
       entry.subscription_ = subscription;
-      Append(subscription->TellsWatcher() ? telling_ : polled_,
+      Append(tells ? telling_ : polled_,
              *Ref<ScopeEntry>::Share(&entry).Release());
     }
-    subscription->SetWatcher(Ref<ScopeEntry>::Share(&entry));
+    if (tells) subscription->TellParent();
     return true;
   }
 
@@ -236,7 +237,7 @@ class ScopeWrapper final : public SubscriptionState {
   Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }
   bool ended() const noexcept override { return tracked_->ended(); }
   bool TellsWatcher() const noexcept override { return false; }
-  void SetParent(Ref<const Lineage> parent) noexcept override {
+  void SetParent(Ref<Lineage> parent) noexcept override {
     entry_->SetWrappersParent(std::move(parent));
   }
 

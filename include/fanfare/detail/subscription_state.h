@@ -41,9 +41,6 @@ class SubscriptionState : public Lineage {
     if (Core* err = err_.load(std::memory_order_relaxed)) {
       Ref<Core>::Adopt(err).reset();
     }
-    if (Watcher* watcher = watcher_.load(std::memory_order_relaxed)) {
-      Ref<Watcher>::Adopt(watcher).reset();
-    }
   }
 
   // Asks for the end. Never waits for a producer.
@@ -74,12 +71,11 @@ class SubscriptionState : public Lineage {
   // False: a watcher is not told; ended() has to be asked.
   [[nodiscard]] virtual bool TellsWatcher() const noexcept { return true; }
 
-  // Sets who is told; once at most. It is told now if the end came before.
-  void SetWatcher(Ref<Watcher> watcher) noexcept {
-    Watcher* told = watcher.Release();
-    watcher_.store(told);
-    if (ended_.load()) told->WatchedEnds();
-    if (finished_.load()) told->WatchedEnded();
+  // Its parent, a Watcher, is told from now on: at once if the end came before.
+  void TellParent() noexcept {
+    watched_.store(true);
+    if (ended_.load()) watcher().WatchedEnds();
+    if (finished_.load()) watcher().WatchedEnded();
   }
 
  protected:
@@ -87,18 +83,18 @@ class SubscriptionState : public Lineage {
   // returns all of it has been done. An error is told only if Err() was called
   // before.
   //
-  // All accesses to ended_, finished_, err_ and watcher_ here and above are
+  // All accesses to ended_, finished_, err_ and watched_ here and above are
   // sequentially consistent: each side writes its own and then reads the
   // other's, so at least one of them sees both.
   void Finish(std::exception_ptr error = nullptr) noexcept {
     ended_.store(true);
-    if (Watcher* watcher = watcher_.load()) watcher->WatchedEnds();
+    if (watched_.load()) watcher().WatchedEnds();
     if (error != nullptr) {
       if (Core* err = err_.load()) err->TrySend(error);
     }
     finished_.store(true);
     if (Core* err = err_.load()) err->Close();
-    if (Watcher* watcher = watcher_.load()) watcher->WatchedEnded();
+    if (watched_.load()) watcher().WatchedEnded();
   }
 
  private:
@@ -107,10 +103,14 @@ class SubscriptionState : public Lineage {
 
   using Core = ChannelCore<std::exception_ptr>;
 
+  [[nodiscard]] Watcher& watcher() const noexcept {
+    return static_cast<Watcher&>(*parent());
+  }
+
   Platform::Atomic<bool> ended_{false};
-  Platform::Atomic<bool> finished_{false};       // and Err() has its error
-  Platform::Atomic<Core*> err_{nullptr};         // a counted reference
-  Platform::Atomic<Watcher*> watcher_{nullptr};  // a counted reference
+  Platform::Atomic<bool> finished_{false};  // and Err() has its error
+  Platform::Atomic<bool> watched_{false};   // the parent is a Watcher
+  Platform::Atomic<Core*> err_{nullptr};    // a counted reference
 };
 
 // A subscription that has ended when it is made.

@@ -1,0 +1,2 @@
+#include <fanfare/channel.h>
+#include <fanfare/channel.h>

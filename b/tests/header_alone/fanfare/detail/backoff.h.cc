@@ -1,0 +1,2 @@
+#include <fanfare/detail/backoff.h>
+#include <fanfare/detail/backoff.h>

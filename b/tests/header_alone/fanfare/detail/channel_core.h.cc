@@ -1,0 +1,2 @@
+#include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/channel_core.h>

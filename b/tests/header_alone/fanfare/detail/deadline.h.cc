@@ -1,0 +1,2 @@
+#include <fanfare/detail/deadline.h>
+#include <fanfare/detail/deadline.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/fan_out.h>
+#include <fanfare/detail/fan_out.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/feed_core.h>
+#include <fanfare/detail/feed_core.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/feed_subscription.h>
+#include <fanfare/detail/feed_subscription.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/intrusive_list.h>
+#include <fanfare/detail/intrusive_list.h>

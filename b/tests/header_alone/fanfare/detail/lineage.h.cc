@@ -1,0 +1,2 @@
+#include <fanfare/detail/lineage.h>
+#include <fanfare/detail/lineage.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/operation.h>
+#include <fanfare/detail/operation.h>

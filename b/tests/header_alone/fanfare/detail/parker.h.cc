@@ -1,0 +1,2 @@
+#include <fanfare/detail/parker.h>
+#include <fanfare/detail/parker.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/platform.h>
+#include <fanfare/detail/platform.h>

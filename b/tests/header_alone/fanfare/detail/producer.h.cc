@@ -1,0 +1,2 @@
+#include <fanfare/detail/producer.h>
+#include <fanfare/detail/producer.h>

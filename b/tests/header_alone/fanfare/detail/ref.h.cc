@@ -1,0 +1,2 @@
+#include <fanfare/detail/ref.h>
+#include <fanfare/detail/ref.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/ring.h>
+#include <fanfare/detail/ring.h>

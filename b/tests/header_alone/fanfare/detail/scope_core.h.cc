@@ -1,0 +1,2 @@
+#include <fanfare/detail/scope_core.h>
+#include <fanfare/detail/scope_core.h>

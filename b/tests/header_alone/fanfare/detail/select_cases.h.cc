@@ -1,0 +1,2 @@
+#include <fanfare/detail/select_cases.h>
+#include <fanfare/detail/select_cases.h>

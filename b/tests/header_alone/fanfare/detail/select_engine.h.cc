@@ -1,0 +1,2 @@
+#include <fanfare/detail/select_engine.h>
+#include <fanfare/detail/select_engine.h>

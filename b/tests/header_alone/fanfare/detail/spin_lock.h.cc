@@ -1,0 +1,2 @@
+#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/spin_lock.h>

@@ -1,0 +1,2 @@
+#include <fanfare/detail/subscription_state.h>
+#include <fanfare/detail/subscription_state.h>

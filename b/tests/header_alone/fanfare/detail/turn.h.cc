@@ -1,0 +1,2 @@
+#include <fanfare/detail/turn.h>
+#include <fanfare/detail/turn.h>

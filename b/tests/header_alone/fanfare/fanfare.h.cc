@@ -1,0 +1,2 @@
+#include <fanfare/fanfare.h>
+#include <fanfare/fanfare.h>

@@ -1,0 +1,2 @@
+#include <fanfare/feed.h>
+#include <fanfare/feed.h>

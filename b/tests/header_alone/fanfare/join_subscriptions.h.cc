@@ -1,0 +1,2 @@
+#include <fanfare/join_subscriptions.h>
+#include <fanfare/join_subscriptions.h>

@@ -1,0 +1,2 @@
+#include <fanfare/resubscribe.h>
+#include <fanfare/resubscribe.h>

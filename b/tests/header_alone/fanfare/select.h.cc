@@ -1,0 +1,2 @@
+#include <fanfare/select.h>
+#include <fanfare/select.h>

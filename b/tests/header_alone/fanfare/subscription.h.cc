@@ -1,0 +1,2 @@
+#include <fanfare/subscription.h>
+#include <fanfare/subscription.h>

@@ -1,0 +1,2 @@
+#include <fanfare/subscription_scope.h>
+#include <fanfare/subscription_scope.h>

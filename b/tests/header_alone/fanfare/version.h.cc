@@ -1,0 +1,2 @@
+#include <fanfare/version.h>
+#include <fanfare/version.h>
