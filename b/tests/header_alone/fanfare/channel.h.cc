@@ -1,2 +1,0 @@
-#include <fanfare/channel.h>
-#include <fanfare/channel.h>

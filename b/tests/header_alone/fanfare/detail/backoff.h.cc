@@ -1,2 +1,0 @@
-#include <fanfare/detail/backoff.h>
-#include <fanfare/detail/backoff.h>

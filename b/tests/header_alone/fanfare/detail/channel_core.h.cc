@@ -1,2 +1,0 @@
-#include <fanfare/detail/channel_core.h>
-#include <fanfare/detail/channel_core.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/deadline.h>
-#include <fanfare/detail/deadline.h>

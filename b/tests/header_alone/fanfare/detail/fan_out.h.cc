@@ -1,2 +1,0 @@
-#include <fanfare/detail/fan_out.h>
-#include <fanfare/detail/fan_out.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/feed_core.h>
-#include <fanfare/detail/feed_core.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/feed_subscription.h>
-#include <fanfare/detail/feed_subscription.h>

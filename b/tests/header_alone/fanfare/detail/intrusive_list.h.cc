@@ -1,2 +1,0 @@
-#include <fanfare/detail/intrusive_list.h>
-#include <fanfare/detail/intrusive_list.h>

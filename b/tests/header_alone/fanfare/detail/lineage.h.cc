@@ -1,2 +1,0 @@
-#include <fanfare/detail/lineage.h>
-#include <fanfare/detail/lineage.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/operation.h>
-#include <fanfare/detail/operation.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/parker.h>
-#include <fanfare/detail/parker.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/platform.h>
-#include <fanfare/detail/platform.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/producer.h>
-#include <fanfare/detail/producer.h>

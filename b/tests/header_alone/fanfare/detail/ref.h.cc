@@ -1,2 +1,0 @@
-#include <fanfare/detail/ref.h>
-#include <fanfare/detail/ref.h>

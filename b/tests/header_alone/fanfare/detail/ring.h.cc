@@ -1,2 +1,0 @@
-#include <fanfare/detail/ring.h>
-#include <fanfare/detail/ring.h>

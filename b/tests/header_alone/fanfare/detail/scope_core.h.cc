@@ -1,2 +1,0 @@
-#include <fanfare/detail/scope_core.h>
-#include <fanfare/detail/scope_core.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/select_cases.h>
-#include <fanfare/detail/select_cases.h>

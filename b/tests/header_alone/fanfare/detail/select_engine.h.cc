@@ -1,2 +1,0 @@
-#include <fanfare/detail/select_engine.h>
-#include <fanfare/detail/select_engine.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/spin_lock.h>
-#include <fanfare/detail/spin_lock.h>

@@ -1,2 +1,0 @@
-#include <fanfare/detail/subscription_state.h>
-#include <fanfare/detail/subscription_state.h>

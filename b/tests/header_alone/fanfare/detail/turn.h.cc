@@ -1,2 +1,0 @@
-#include <fanfare/detail/turn.h>
-#include <fanfare/detail/turn.h>

@@ -1,2 +1,0 @@
-#include <fanfare/fanfare.h>
-#include <fanfare/fanfare.h>

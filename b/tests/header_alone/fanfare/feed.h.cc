@@ -1,2 +1,0 @@
-#include <fanfare/feed.h>
-#include <fanfare/feed.h>

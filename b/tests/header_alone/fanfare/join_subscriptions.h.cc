@@ -1,2 +1,0 @@
-#include <fanfare/join_subscriptions.h>
-#include <fanfare/join_subscriptions.h>

@@ -1,2 +1,0 @@
-#include <fanfare/resubscribe.h>
-#include <fanfare/resubscribe.h>

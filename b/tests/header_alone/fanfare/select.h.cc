@@ -1,2 +1,0 @@
-#include <fanfare/select.h>
-#include <fanfare/select.h>

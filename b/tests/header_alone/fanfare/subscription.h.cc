@@ -1,2 +1,0 @@
-#include <fanfare/subscription.h>
-#include <fanfare/subscription.h>

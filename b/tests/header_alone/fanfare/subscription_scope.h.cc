@@ -1,2 +1,0 @@
-#include <fanfare/subscription_scope.h>
-#include <fanfare/subscription_scope.h>

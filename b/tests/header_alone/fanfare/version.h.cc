@@ -1,2 +1,0 @@
-#include <fanfare/version.h>
-#include <fanfare/version.h>

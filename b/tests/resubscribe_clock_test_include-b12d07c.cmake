@@ -1,5 +1,0 @@
-if(EXISTS "/tmp/v/w10/b/tests/resubscribe_clock_test_tests-b12d07c.cmake")
-  include("/tmp/v/w10/b/tests/resubscribe_clock_test_tests-b12d07c.cmake")
-else()
-  add_test(resubscribe_clock_test_NOT_BUILT-b12d07c resubscribe_clock_test_NOT_BUILT-b12d07c)
-endif()

@@ -1,5 +1,0 @@
-if(EXISTS "/tmp/v/w10/b/tests/select_span_test_tests-b12d07c.cmake")
-  include("/tmp/v/w10/b/tests/select_span_test_tests-b12d07c.cmake")
-else()
-  add_test(select_span_test_NOT_BUILT-b12d07c select_span_test_NOT_BUILT-b12d07c)
-endif()
