@@ -3,6 +3,7 @@
 // fanfare itself.
 
 #include <cstddef>
+#include <cstdlib>
 
 #include <fanfare/fanfare.h>
 
@@ -17,7 +18,10 @@ struct Fanfare : bench::Threads {
    public:
     explicit Channel(std::size_t capacity) : channel_(capacity) {}
     void Send(const T& value) const { channel_.Send(value); }
-    T Receive() const { return *channel_.Receive(); }
+    T Receive() const {
+      if (auto value = channel_.Receive()) return *value;
+      std::abort();  // nobody has closed it
+    }
     [[nodiscard]] std::size_t size() const { return channel_.size(); }
     [[nodiscard]] bool HasBlockedSender() const {
       return channel_.waiting_senders() > 0;

@@ -40,6 +40,7 @@
 #include <utility>
 
 #include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/landing.h>
 
 namespace fanfare::inline FANFARE_ABI {
 
@@ -172,8 +173,9 @@ class Receiver {
 
   // Receives a value. Blocks until there is one; returns std::nullopt once the
   // channel is closed and empty. Allocates nothing. (C4)
-  [[nodiscard("the received value is lost")]] std::optional<T> Receive() const {
-    return Take(detail::Deadline::Never(), {});
+  [[nodiscard("the received value is lost")]] FANFARE_ALWAYS std::optional<T>
+  Receive() const {
+    return Take();
   }
 
   // As Receive, but blocks no longer than until `stop` is requested; returns
@@ -189,14 +191,14 @@ class Receiver {
   template <typename Rep, typename Period>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveFor(
       std::chrono::duration<Rep, Period> duration) const {
-    return Take(detail::Deadline::After(duration), {});
+    return Take(detail::Deadline::After(duration));
   }
 
   // As Receive, but blocks until `moment`, of any clock, at most.
   template <typename Clock, typename Duration>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveUntil(
       std::chrono::time_point<Clock, Duration> moment) const {
-    return Take(detail::Deadline::At(moment), {});
+    return Take(detail::Deadline::At(moment));
   }
 
   // Receives a value if there is one. Never blocks.
@@ -234,8 +236,9 @@ class Receiver {
   explicit Receiver(detail::Ref<detail::ChannelCore<T>> core) noexcept
       : core_(std::move(core)) {}
 
-  std::optional<T> Take(const detail::Deadline& deadline,
-                        const std::stop_token& stop) const;
+  // `limits`: none, a deadline, or a deadline and a stop token.
+  template <typename... Limits>
+  std::optional<T> Take(const Limits&... limits) const;
 
   detail::Ref<detail::ChannelCore<T>> core_;
 };
@@ -360,16 +363,27 @@ bool Sender<T>::TrySend(U&& value) const {
 }
 
 template <typename T>
-std::optional<T> Receiver<T>::Take(const detail::Deadline& deadline,
-                                   const std::stop_token& stop) const {
-  if (core_) return core_->Receive(deadline, stop);
-  detail::WaitForNothing(deadline, stop);
-  return std::nullopt;
+template <typename... Limits>
+FANFARE_ALWAYS std::optional<T> Receiver<T>::Take(
+    const Limits&... limits) const {
+  std::optional<T> value;
+  detail::Landing<T> landing(value);
+  if (core_) {
+    core_->ReceiveAt(landing, limits...);
+  } else {
+    detail::WaitForNothing(limits...);
+  }
+  landing.Done(value);
+  return value;
 }
 
 template <typename T>
 std::optional<T> Receiver<T>::TryReceive() const {
-  return core_ ? core_->TryReceive() : std::nullopt;
+  std::optional<T> value;
+  detail::Landing<T> landing(value);
+  if (core_) core_->TryReceiveAt(landing);
+  landing.Done(value);
+  return value;
 }
 
 template <typename T>

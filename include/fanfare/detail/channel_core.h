@@ -29,6 +29,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/landing.h>
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>
 #include <fanfare/detail/ref.h>
@@ -119,10 +120,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     send.value = std::addressof(value);
     return TrySend(send) == Outcome::kDone;
   }
-  std::optional<T> TryReceive() noexcept {
-    std::optional<T> value;
-    if (!ReceiveAtFront(value)) ReceiveFromSender(value);
-    return value;
+  // The receives put the value into a Landing.
+  FANFARE_ALWAYS void TryReceiveAt(Landing<T>& target) noexcept {
+    if (!ReceiveAtFront(target)) Put(ReceiveFromSender(), target);
   }
   bool Send(T& value, const Deadline& deadline, const std::stop_token& stop) {
     Operation send;
@@ -131,14 +131,13 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     if (outcome == Outcome::kPending) outcome = AwaitRoom(send, deadline, stop);
     return outcome == Outcome::kDone;
   }
-  std::optional<T> Receive(const Deadline& deadline,
-                           const std::stop_token& stop) {
-    std::optional<T> value;
-    const auto outcome = ReceiveAtFront(value);
+  // `limits`: none, a deadline, or a deadline and a stop token.
+  template <typename... Limits>
+  FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
+    const auto outcome = ReceiveAtFront(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
-      AwaitValue(value, deadline, stop);
+      Put(AwaitValue(limits...), target);
     }
-    return value;
   }
 
   void Close() noexcept {
@@ -259,8 +258,10 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   }
 
   // A receive that concerns the front alone; as above.
-  std::optional<Outcome> ReceiveAtFront(std::optional<T>& target) noexcept {
-    const std::lock_guard lock(front_.lock);
+  template <typename Target>
+  FANFARE_ALWAYS std::optional<Outcome> ReceiveAtFront(
+      Target& target) noexcept {
+    const LockGuard lock(front_.lock);
     if (!front_.waiting.empty()) return std::nullopt;
     if (!front_.end.HasValue(back_.end)) {
       return front_.closed ? Outcome::kClosed : Outcome::kPending;
@@ -270,10 +271,15 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     return Outcome::kDone;
   }
 
-  FANFARE_SELDOM void ReceiveFromSender(std::optional<T>& value) noexcept {
+  FANFARE_SELDOM std::optional<T> ReceiveFromSender() noexcept {
+    std::optional<T> value;
     Operation receive;
     receive.value = &value;
     AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
+    return value;
+  }
+  static void Put(std::optional<T> value, Landing<T>& target) noexcept {
+    if (value) target.emplace(std::move(*value));
   }
 
   FANFARE_SELDOM Outcome AwaitRoom(Operation& send, const Deadline& deadline,
@@ -288,9 +294,10 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
         [this](Operation& o) { CancelSend(o); });
   }
 
-  FANFARE_SELDOM void AwaitValue(std::optional<T>& value,
-                                 const Deadline& deadline,
-                                 const std::stop_token& stop) {
+  FANFARE_SELDOM std::optional<T> AwaitValue(
+      const Deadline& deadline = Deadline::Never(),
+      const std::stop_token& stop = {}) {
+    std::optional<T> value;
     Operation receive;
     receive.value = &value;
     Outcome outcome = TryReceive(receive);
@@ -303,6 +310,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
           [this](Operation& o) { return StartReceive(o); },
           [this](Operation& o) { CancelReceive(o); });
     }
+    return value;
   }
 
   // One attempt under both locks, then the wake-up of the counterpart outside.

@@ -230,8 +230,8 @@ Outcome WaitFor(Operation& operation, const Deadline& deadline,
 
 // Waits for nothing but the deadline and the stop, as an operation on a nil
 // channel does.
-inline void WaitForNothing(const Deadline& deadline,
-                           const std::stop_token& stop) {
+inline void WaitForNothing(const Deadline& deadline = Deadline::Never(),
+                           const std::stop_token& stop = {}) {
   Operation never;
   WaitFor(
       never, deadline, stop, [](Operation&) { return Outcome::kPending; },

@@ -27,7 +27,7 @@ class RingEnd {
   }
 
   // For the front. Acquire: the slot's value is there.
-  [[nodiscard]] bool HasValue(const RingEnd& back) noexcept {
+  [[nodiscard]] FANFARE_ALWAYS bool HasValue(const RingEnd& back) noexcept {
     const std::size_t passed = passed_.load(std::memory_order_relaxed);
     if (passed != seen_) return true;
     seen_ = back.passed_.load(std::memory_order_acquire);
@@ -39,7 +39,7 @@ class RingEnd {
   [[nodiscard]] std::size_t slot() const noexcept { return slot_; }
 
   // That was done. Release: the other end sees it.
-  void Pass() noexcept {
+  FANFARE_ALWAYS void Pass() noexcept {
     if (++slot_ == capacity_) slot_ = 0;
     passed_.store(passed_.load(std::memory_order_relaxed) + 1,
                   std::memory_order_release);

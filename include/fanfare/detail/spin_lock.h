@@ -11,11 +11,14 @@
 
 #include <fanfare/version.h>
 
-// For what a call seldom comes to, so that the rest of it can be inlined.
+// For what a call seldom comes to, so that the rest of it can be inlined; and
+// for that rest, which compilers would rather call where it stands often.
 #if defined(__GNUC__)
 #define FANFARE_SELDOM [[gnu::cold, gnu::noinline]]
+#define FANFARE_ALWAYS [[gnu::always_inline]] inline
 #else
 #define FANFARE_SELDOM
+#define FANFARE_ALWAYS inline
 #endif
 
 namespace fanfare::inline FANFARE_ABI::detail {
@@ -46,12 +49,14 @@ class BriefWait {
 template <typename P>
 class SpinLock {
  public:
-  void lock() noexcept {
+  FANFARE_ALWAYS void lock() noexcept {
     if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]] {
       LockHeld();
     }
   }
-  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+  FANFARE_ALWAYS void unlock() noexcept {
+    held_.store(false, std::memory_order_release);
+  }
 
  private:
   FANFARE_SELDOM void LockHeld() noexcept {
@@ -63,6 +68,21 @@ class SpinLock {
   }
 
   typename P::template Atomic<bool> held_{false};
+};
+
+// std::lock_guard, but never called.
+template <typename Lock>
+class LockGuard {
+ public:
+  FANFARE_ALWAYS explicit LockGuard(Lock& lock) noexcept : lock_(lock) {
+    lock_.lock();
+  }
+  FANFARE_ALWAYS ~LockGuard() { lock_.unlock(); }
+  LockGuard(const LockGuard&) = delete;
+  LockGuard& operator=(const LockGuard&) = delete;
+
+ private:
+  Lock& lock_;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_LANDING_H_
+#define FANFARE_DETAIL_LANDING_H_
+
+// Where a receive puts its value before that is returned as an optional.
+//
+// Of a small std::optional that is returned from one inlined function to the
+// next g++ makes copies in memory, which wait until the stores of both its
+// parts, value and flag, have left the processor's store buffer. That took
+// twice as long as all the rest of a receive. Parts that are no optional yet
+// stay in registers.
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/detail/platform.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+template <typename T>
+inline constexpr bool kFitsRegisters = std::is_trivially_copyable_v<T> &&
+                                       sizeof(T) <= 2 * sizeof(void*);
+
+// Puts the value straight into the optional.
+template <typename T, bool = kFitsRegisters<T>>
+class Landing {
+ public:
+  explicit Landing(std::optional<T>& value) noexcept : value_(value) {}
+  FANFARE_ALWAYS void emplace(T&& value) noexcept {
+    value_.emplace(std::move(value));
+  }
+  void Done(std::optional<T>&) noexcept {}
+
+ private:
+  std::optional<T>& value_;
+};
+
+template <typename T>
+class Landing<T, true> {
+ public:
+  explicit Landing(const std::optional<T>&) noexcept {}
+  FANFARE_ALWAYS void emplace(T&& value) noexcept {
+    std::construct_at(std::addressof(value_), std::move(value));
+    has_value_ = true;
+  }
+  FANFARE_ALWAYS void Done(std::optional<T>& value) noexcept {
+    if (has_value_) value.emplace(std::move(value_));
+  }
+
+ private:
+  union {
+    T value_;
+  };
+  bool has_value_ = false;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_LANDING_H_
