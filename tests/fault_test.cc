@@ -22,6 +22,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,6 +33,7 @@
 #include "support/catch.h"
 #include "support/subscriptions.h"
 #include "support/values.h"
+#include "support/waiters.h"
 
 namespace {
 
@@ -189,20 +191,46 @@ TEST_CASE("F1: a feed for which there is no memory") {
 
 TEST_CASE("F1: nothing is subscribed when Subscribe has no memory") {
   const bool closed = GENERATE(false, true);
+  // The subscription itself, and where it is listed.
+  const std::size_t others = GENERATE(0U, 1U, 2U);
   CheckMemory(1, [&](Fault& fault) {
     Feed<int> feed;
-    const Channel<int> channel(2);
-    const Subscription other = feed.Subscribe(channel);
+    const Channel<int> channel(3);
+    std::vector<Subscription> other;
+    while (other.size() < others) other.push_back(feed.Subscribe(channel));
     if (closed) feed.Close();
     Subscription sub;
     fault.In([&] { sub = feed.Subscribe(channel); });
     fault.Check(fault.struck() == fault.thrown(), "it throws");
     fault.Check(static_cast<bool>(sub) != fault.thrown(), "a subscription");
-    const std::size_t count = closed ? 0 : fault.thrown() ? 1 : 2;
+    const std::size_t count = closed ? 0 : others + !fault.thrown();
     fault.Check(feed.subscriber_count() == count, "the count");
     fault.Check(feed.TrySend(1) == count, "who is served");
     fault.Check(channel.size() == count, "what was received");
     fault.Check(closed || Works(feed), "the feed works afterwards");
+  });
+}
+
+TEST_CASE("F1 F3: a Subscribe during a Send that has no memory") {
+  CheckMemory(2, [&](Fault& fault) {
+    Feed<int> feed;
+    const Channel<int> blocking, channel(1);
+    const Subscription other = feed.Subscribe(blocking);
+    std::size_t taken = 0;
+    std::thread sending([&] { taken = feed.Send(1); });
+    AwaitSenders(blocking, 1);
+    Subscription sub;
+    fault.In([&] { sub = feed.Subscribe(channel); });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(static_cast<bool>(sub) != fault.thrown(), "a subscription");
+    const std::size_t count = fault.thrown() ? 1 : 2;
+    fault.Check(feed.subscriber_count() == count, "the count");
+    fault.Check(blocking.Receive() == 1, "the value");
+    sending.join();
+    fault.Check(taken == 1, "who took it");
+    fault.Check(feed.TrySend(2) == count - 1, "who is served");
+    fault.Check(channel.size() == count - 1, "what was received");
+    fault.Check(Works(feed), "the feed works afterwards");
   });
 }
 

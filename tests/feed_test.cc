@@ -502,6 +502,48 @@ TEST_CASE("F3 F5: who comes and goes while a Send is blocked is forgotten") {
   CHECK(sending.Get() == 1);
 }
 
+TEST_CASE("F3 F5: many come and go while a Send is blocked") {
+  const std::size_t before = GENERATE(1U, 2U, 3U, 9U, 40U);
+  const std::size_t comers = GENERATE(1U, 2U, 10U, 100U);
+  CAPTURE(before, comers);
+  Feed<int> feed;
+  const Channel<int> blocking;
+  std::deque<Channel<int>> channels;
+  std::deque<Subscription> subscriptions;
+  const auto come = [&] {
+    channels.emplace_back(1);
+    subscriptions.push_back(feed.Subscribe(channels.back()));
+  };
+  const Subscription subscription = feed.Subscribe(blocking);
+  while (channels.size() < before) come();
+  Sending first([&] { return feed.Send(1); });
+  AwaitSenders(blocking, 1);
+  while (channels.size() < before + comers) come();
+  // Of those that were there and of those that came, the first of three go.
+  std::size_t staying = 1;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    if (i % 3 == 0) {
+      subscriptions[i].Unsubscribe();
+    } else {
+      ++staying;
+    }
+  }
+  CHECK(feed.subscriber_count() == staying);
+  CHECK(blocking.Receive() == 1);
+  CHECK(first.Get() == before + 1);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    CHECK(channels[i].TryReceive().has_value() == (i < before));
+  }
+  Sending second([&] { return feed.Send(2); });
+  CHECK(blocking.Receive() == 2);
+  CHECK(second.Get() == staying);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    CHECK(channels[i].TryReceive() ==
+          (i % 3 == 0 ? std::nullopt : std::optional(2)));
+    CHECK(channels[i].TryReceive() == std::nullopt);
+  }
+}
+
 TEST_CASE("F3: the turn goes on when the Send that has it gives up") {
   const auto way = GENERATE(Impatient::kByStop, Impatient::kByDeadline);
   Feed<int> feed;

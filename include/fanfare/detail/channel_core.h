@@ -110,7 +110,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   // As CancelSend; besides, every later attempt returns kClosed.
   bool RetireSend(Operation& send) noexcept {
     const BothEnds locked(*this);
-    send.retired = true;
+    send.retired = back_.refuses = true;
     return Unqueue(front_.waiting, send);
   }
 
@@ -145,7 +145,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     {
       const BothEnds locked(*this);
       if (front_.closed) return;
-      front_.closed = back_.closed = true;
+      front_.closed = back_.closed = back_.refuses = true;
       Refuse(front_.waiting, refused);
       Refuse(back_.waiting, refused);
     }
@@ -197,6 +197,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
 
     mutable Platform::Lock lock;
     bool closed = false;  // as that of the other side; both locks to change
+    // It is closed, or a send was retired: a send looks at its own memory only
+    // then. The back's; both locks to change.
+    bool refuses = false;
     RingEnd end;
     OperationQueue waiting;  // both locks to change
   };
@@ -248,9 +251,12 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
 
   // A send that concerns the back alone. kPending: the ring is full and nobody
   // waits for a value. Null: somebody does, which takes both locks.
-  std::optional<Outcome> SendAtBack(Operation& send, T& value) noexcept {
-    const std::lock_guard lock(back_.lock);
-    if (back_.closed || send.retired) return Outcome::kClosed;
+  FANFARE_ALWAYS std::optional<Outcome> SendAtBack(Operation& send,
+                                                   T& value) noexcept {
+    const LockGuard lock(back_.lock);
+    if (back_.refuses && (back_.closed || send.retired)) {
+      return Outcome::kClosed;
+    }
     if (!back_.waiting.empty()) return std::nullopt;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     Store(send, value);

@@ -34,8 +34,8 @@
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/fan_out.h>
 #include <fanfare/detail/feed_subscription.h>
-#include <fanfare/detail/intrusive_list.h>
 #include <fanfare/detail/parker.h>
+#include <fanfare/detail/roll.h>
 #include <fanfare/detail/turn.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
@@ -55,13 +55,22 @@ class alignas(64) FeedCore final : public RefCounted {
     const std::lock_guard lock(lock_);
     assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
     if (turn_.closed()) return {};
+    if (BeginChange()) {
+      const struct Free {
+        Turn& turn;
+        ~Free() { turn.Free(); }
+      } free{turn_};
+      members_.Add(*member);
+    } else {
+      // With enough room for Change, which cannot fail.
+      const std::size_t all = members_.size() + newcomers_.size() + 1;
+      if (!members_.HasRoom(all)) newcomers_.MakeRoom(all);
+      newcomers_.Add(*member);
+      member->newcomer_ = true;
+    }
     ++count_;
     member->listed_ = true;
-    member->newcomer_ = !BeginChange();
-    (member->newcomer_ ? newcomers_ : members_)
-        .PushBack(*Ref<Member>(member).Release());  // the list's reference
-    if (!member->newcomer_) turn_.Free();
-    return member;
+    return Ref<Member>::Share(member.Release());  // one is the roll's
   }
 
   // Ends a subscription; when it returns, all of that has been done, whoever
@@ -99,16 +108,16 @@ class alignas(64) FeedCore final : public RefCounted {
   }
 
   // V is T, which is moved from for the last subscriber, or const T. With
-  // `wait` false nothing is waited for.
-  template <typename V>
-  std::size_t Send(V& value, const Deadline& deadline,
-                   const std::stop_token& stop, bool wait) {
-    if (!turn_.TryTake()) return SendLater(value, deadline, stop, wait);
+  // `wait` false nothing is waited for; else until the `limits`: none, a
+  // deadline, or a deadline and a stop token.
+  template <typename V, typename... Limits>
+  std::size_t Send(V& value, bool wait, const Limits&... limits) {
+    if (!turn_.TryTake()) return SendLater(value, wait, limits...);
     const Holder holder(*this);
     if (turn_.closed()) return 0;
     std::size_t taken = 0;
     Member* const laggards = Offer(value, wait, taken);
-    if (laggards != nullptr) taken += Await(laggards, deadline, stop);
+    if (laggards != nullptr) taken += Await(laggards, limits...);
     return taken;
   }
 
@@ -129,8 +138,8 @@ class alignas(64) FeedCore final : public RefCounted {
     while (Operation* waiting = refused.PopFront()) {
       waiting->waker->Completed(Outcome::kClosed);
     }
-    for (auto* const list : {&members_, &newcomers_}) {
-      for (Member* m = list->front(); m != nullptr; m = Next(*m)) End(*m);
+    for (const auto* const roll : {&members_, &newcomers_}) {
+      for (const auto& entry : *roll) End(*entry.member);
     }
     Member* ended = nullptr;
     Operation* drained;
@@ -195,14 +204,11 @@ class alignas(64) FeedCore final : public RefCounted {
     Member* laggards = nullptr;  // those whose channels were not ready
   };
 
-  static Member* Next(const Member& member) noexcept {
-    return IntrusiveList<Member>::Next(member);
-  }
-
   // A Send that does not find the turn free.
   template <typename V>
-  FANFARE_SELDOM std::size_t SendLater(V& value, const Deadline& deadline,
-                                       const std::stop_token& stop, bool wait) {
+  FANFARE_SELDOM std::size_t SendLater(
+      V& value, bool wait, const Deadline& deadline = Deadline::Never(),
+      const std::stop_token& stop = {}) {
     WaitingSend send;
     send.value = const_cast<T*>(std::addressof(value));
     if (!AwaitTurn(send, deadline, stop, wait)) return send.taken;
@@ -300,9 +306,10 @@ class alignas(64) FeedCore final : public RefCounted {
     Member* laggards = nullptr;
     Member** end = &laggards;
     try {
-      for (Member* m = members_.front(); m != nullptr; m = Next(*m)) {
-        T& offered = Load(*m, value, Next(*m) == nullptr);
-        const Outcome outcome = m->channel_->TrySend(m->offer_, offered);
+      for (auto entry = members_.begin(); entry != members_.end();) {
+        const auto [channel, m] = *entry;
+        T& offered = Load(*m, value, ++entry == members_.end());
+        const Outcome outcome = channel->TrySend(m->offer_, offered);
         if (outcome == Outcome::kDone) [[likely]] {
           if (++taken == kFew) turn_.PromiseToLook();
         } else if (outcome == Outcome::kPending && wait) {
@@ -325,8 +332,9 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // Blocks until all laggards have taken their offers, or the deadline or a
   // stop; then the value is taken back. Returns how many took it.
-  FANFARE_SELDOM std::size_t Await(Member* laggards, const Deadline& deadline,
-                                   const std::stop_token& stop) {
+  FANFARE_SELDOM std::size_t Await(Member* laggards,
+                                   const Deadline& deadline = Deadline::Never(),
+                                   const std::stop_token& stop = {}) {
     turn_.PromiseToLook();
     std::size_t taken = 0;
     // Most lag because they wait for the processor. It looks at one of them,
@@ -446,10 +454,8 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // Takes in who came and takes out who ended, and returns those.
   Member* Change() noexcept {
-    while (Member* const member = newcomers_.PopFront()) {
-      member->newcomer_ = false;
-      members_.PushBack(*member);
-    }
+    for (const auto& entry : newcomers_) entry.member->newcomer_ = false;
+    members_.TakeAll(newcomers_);
     for (Member* m = ended_; m != nullptr; m = m->next_ended_) {
       members_.Remove(*m);
     }
@@ -485,9 +491,9 @@ class alignas(64) FeedCore final : public RefCounted {
   static constexpr std::size_t kFew = 64;
 
   Turn turn_;
-  IntrusiveList<Member> members_;  // each with a counted reference
-  mutable Platform::Lock lock_;    // guards all that follows
-  IntrusiveList<Member> newcomers_;
+  Roll<Member, ChannelCore<T>> members_;  // each with a counted reference
+  mutable Platform::Lock lock_;           // guards all that follows
+  Roll<Member, ChannelCore<T>> newcomers_;
   Member* ended_ = nullptr;  // still in a list, to be taken out
   std::size_t count_ = 0;    // without those
   OperationQueue turns_;     // the Sends that wait for theirs

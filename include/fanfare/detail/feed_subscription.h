@@ -5,11 +5,12 @@
 // One subscription of a feed, with the memory that a Send needs for it.
 
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
 #include <fanfare/detail/channel_core.h>
-#include <fanfare/detail/intrusive_list.h>
+#include <fanfare/detail/roll.h>
 #include <fanfare/detail/subscription_state.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
@@ -34,8 +35,7 @@ class Slot {
 struct NoSlot {};
 
 template <typename T>
-class FeedSubscription final : public SubscriptionState,
-                               public ListNode<FeedSubscription<T>> {
+class FeedSubscription final : public SubscriptionState {
  public:
   FeedSubscription(Ref<FeedCore<T>> feed, Ref<ChannelCore<T>> channel) noexcept
       : feed_(std::move(feed)), channel_(std::move(channel)) {}
@@ -44,16 +44,21 @@ class FeedSubscription final : public SubscriptionState,
 
  private:
   friend class FeedCore<T>;
+  friend class Roll<FeedSubscription, ChannelCore<T>>;
 
   // A trivially copyable value is copied by who takes it, from the sender's;
   // of any other, the sender makes a copy first.
   static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
+  ChannelCore<T>& channel() const noexcept { return *channel_; }
+
+  // In its roll; changed as that. (Fits into padding, as do the two flags.)
+  std::uint32_t place_ = 0;
   const Ref<FeedCore<T>> feed_;
   const Ref<ChannelCore<T>> channel_;
-  // The send that its channel sees. (What follows fits into its padding.)
+  // The send that its channel sees.
   [[no_unique_address]] Operation offer_;
-  // Guarded by the feed's lock: whether it has not ended, and in which list it
+  // Guarded by the feed's lock: whether it has not ended, and in which roll it
   // is.
   bool listed_ = false;
   bool newcomer_ = false;

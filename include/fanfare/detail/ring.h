@@ -19,7 +19,7 @@ class RingEnd {
   explicit RingEnd(std::size_t capacity) noexcept : capacity_(capacity) {}
 
   // For the back. Acquire: what was in the slot has been taken.
-  [[nodiscard]] bool HasRoom(const RingEnd& front) noexcept {
+  [[nodiscard]] FANFARE_ALWAYS bool HasRoom(const RingEnd& front) noexcept {
     const std::size_t passed = passed_.load(std::memory_order_relaxed);
     if (passed - seen_ < capacity_) return true;
     seen_ = front.passed_.load(std::memory_order_acquire);

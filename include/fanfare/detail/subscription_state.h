@@ -107,10 +107,11 @@ class SubscriptionState : public Lineage {
     return static_cast<Watcher&>(*parent());
   }
 
+  // The small ones last: a derived class goes on in what is left of the word.
+  Platform::Atomic<Core*> err_{nullptr};  // a counted reference
   Platform::Atomic<bool> ended_{false};
   Platform::Atomic<bool> finished_{false};  // and Err() has its error
   Platform::Atomic<bool> watched_{false};   // the parent is a Watcher
-  Platform::Atomic<Core*> err_{nullptr};    // a counted reference
 };
 
 // A subscription that has ended when it is made.
