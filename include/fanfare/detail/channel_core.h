@@ -284,7 +284,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
     return value;
   }
-  static void Put(std::optional<T> value, Landing<T>& target) noexcept {
+  static void Put(std::optional<T>&& value, Landing<T>& target) noexcept {
     if (value) target.emplace(std::move(*value));
   }
 

@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_FEED_CORE_H_
 #define FANFARE_DETAIL_FEED_CORE_H_
 
-// The memory behind a feed: the list of its subscriptions, the turn to send,
-// and Send itself, which is one select that completes all of its cases.
+// The memory behind a feed: the roll of its subscriptions (roll.h), the turn to
+// send, and Send itself, which is one select that completes all of its cases.
 //
 // A Send walks once over the subscriptions that were there when its turn came,
 // and offers the value to the channel of each. A channel that is not ready
@@ -12,9 +12,9 @@
 // one wakes the sender. So a Send to N subscribers that lag costs O(N) and one
 // wake-up.
 //
-// The list is changed only by who has the lock and the turn, and so not while a
+// The roll is changed only by who has the lock and the turn, and so not while a
 // Send walks. Who ends meanwhile is retired in its channel, which from that
-// moment refuses the feed's offers; who comes waits in a second list. The Send
+// moment refuses the feed's offers; who comes waits in a second roll. The Send
 // does for them what is to be done before it gives the turn back (turn.h).
 //
 // It also does what it can for the Sends that wait for their turn: it makes
@@ -448,7 +448,7 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // The rest is called with the lock held.
 
-  // True: nobody walks over the list, until turn_.Free(). False: whoever is the
+  // True: nobody walks over the roll, until turn_.Free(). False: whoever is the
   // last to walk calls Change.
   bool BeginChange() noexcept { return closes_ == 0 && turn_.TakeOrAsk(); }
 
@@ -494,11 +494,11 @@ class alignas(64) FeedCore final : public RefCounted {
   Roll<Member, ChannelCore<T>> members_;  // each with a counted reference
   mutable Platform::Lock lock_;           // guards all that follows
   Roll<Member, ChannelCore<T>> newcomers_;
-  Member* ended_ = nullptr;  // still in a list, to be taken out
+  Member* ended_ = nullptr;  // still in a roll, to be taken out
   std::size_t count_ = 0;    // without those
   OperationQueue turns_;     // the Sends that wait for theirs
   std::size_t calls_ = 0;    // Closes, and Sends without the turn
-  std::size_t closes_ = 0;   // Closes that walk over the lists
+  std::size_t closes_ = 0;   // Closes that walk over the rolls
   bool destroying_ = false;
   Operation* drained_ = nullptr;  // the destructor that waits for all of them
 };

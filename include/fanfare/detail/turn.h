@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_TURN_H_
 #define FANFARE_DETAIL_TURN_H_
 
-// The turn to use a feed's list of subscriptions: of one Send at a time, or of
-// who changes the list.
+// The turn to use a feed's roll of subscriptions: of one Send at a time, or of
+// who changes the roll.
 //
 // Nothing in the way, it costs one exchange to take and a store to give back.
 // Whoever finds it taken has the feed's lock, asks, and looks until it is
