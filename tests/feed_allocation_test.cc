@@ -289,3 +289,34 @@ TEST_CASE("F1: Subscribe allocates once, and seldom for the list") {
   CHECK(allocated < 1000 + 30);
   CHECK(AllocationsIn([&] { subscriptions.clear(); }) == 0);
 }
+
+TEST_CASE("F3: a Send that takes in who came meanwhile allocates nothing") {
+  const std::size_t others = GENERATE(0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U);
+  const std::size_t comers = GENERATE(1U, 2U, 5U);
+  CAPTURE(others, comers);
+  Feed<int> feed;
+  const Channel<int> blocking, ready(64);
+  const Subscription first = feed.Subscribe(blocking);
+  std::vector<Subscription> subscriptions;
+  const auto subscribe = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      subscriptions.push_back(feed.Subscribe(ready));
+    }
+  };
+  subscribe(others);
+  std::atomic<bool> returned{false};
+  InThread sending([&] {
+    const std::size_t served = feed.Send(1);
+    returned = true;
+    return served;
+  });
+  AwaitSenders(blocking, 1);
+  subscribe(comers);
+  const std::size_t allocated = AllocationsIn([&] {
+    static_cast<void>(blocking.Receive());
+    AwaitThat([&] { return returned.load(); });
+  });
+  CHECK(allocated == 0);
+  CHECK(sending.Get() == 1 + others);
+  CHECK(feed.TrySend(2) == others + comers);
+}

@@ -19,7 +19,7 @@
 // delivery through a subscription before its Unsubscribe returns.
 //
 // Unlike Go: N subscribers that lag cost O(N), not O(N^2), and there may be
-// more than 65,536; subscribe and unsubscribe take constant time; Send can be
+// more than 65,536; subscribe and unsubscribe do not scan; Send can be
 // bounded; a subscriber that closes its channel is unsubscribed instead of
 // breaking the feed; a wrong channel is a compile error, a nil one an
 // exception.
@@ -58,8 +58,9 @@ class Feed {
   // Never blocks, not for a Send under way either. On a closed feed, returns a
   // subscription that has ended. Throws std::invalid_argument if the channel is
   // nil, and std::bad_alloc; nothing is subscribed then. Cost: one allocation,
-  // and now and then one for the list of all, which grows by a quarter; so
-  // constant time on average, and always for its Unsubscribe. (F1, F3, F5, F10)
+  // and now and then one for the roll of all, which grows by a quarter and is
+  // copied: constant time on average. Its Unsubscribe: constant time. (F1, F3,
+  // F5, F10)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
   Subscribe(const Sender<T>& channel);
   template <typename Other>

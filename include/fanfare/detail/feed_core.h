@@ -47,30 +47,29 @@ class alignas(64) FeedCore final : public RefCounted {
 
  public:
   using Member = FeedSubscription<T>;
+  using Members = Roll<Member, ChannelCore<T>>;
 
   // Null: the feed is closed.
   Ref<Member> Add(Ref<ChannelCore<T>> channel) {
     auto member =
         Ref<Member>::Make(Ref<FeedCore>::Share(this), std::move(channel));
-    const std::lock_guard lock(lock_);
-    assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
-    if (turn_.closed()) return {};
-    if (BeginChange()) {
-      const struct Free {
-        Turn& turn;
-        ~Free() { turn.Free(); }
-      } free{turn_};
-      members_.Add(*member);
-    } else {
-      // With enough room for Change, which cannot fail.
-      const std::size_t all = members_.size() + newcomers_.size() + 1;
-      if (!members_.HasRoom(all)) newcomers_.MakeRoom(all);
-      newcomers_.Add(*member);
-      member->newcomer_ = true;
+    // Whatever memory is wanted for the rolls is got, and the old one freed,
+    // without the lock.
+    typename Members::Memory memory;
+    for (;;) {
+      std::size_t all;
+      {
+        const std::lock_guard lock(lock_);
+        assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
+        if (turn_.closed()) return {};
+        member->newcomer_ = !BeginChange();
+        all = members_.size() + newcomers_.size() + 1;
+        const bool added = Enter(*member, all, memory);
+        if (!member->newcomer_) turn_.Free();
+        if (added) return Ref<Member>::Share(member.Release());
+      }
+      Members::Reserve(memory, all);
     }
-    ++count_;
-    member->listed_ = true;
-    return Ref<Member>::Share(member.Release());  // one is the roll's
   }
 
   // Ends a subscription; when it returns, all of that has been done, whoever
@@ -169,6 +168,11 @@ class alignas(64) FeedCore final : public RefCounted {
           return Drained() != nullptr ? Outcome::kDone : Outcome::kPending;
         },
         [](Operation&) {});
+    // Subscriptions may outlive the feed; this need not.
+    typename Members::Memory memories[2];
+    const std::lock_guard lock(lock_);
+    memories[0] = members_.TakeMemory();
+    memories[1] = newcomers_.TakeMemory();
   }
 
   [[nodiscard]] std::size_t count() const noexcept {
@@ -448,6 +452,20 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // The rest is called with the lock held.
 
+  // Enters a member, with the reference that it holds, into its roll, which may
+  // move into `memory` for that. False: there is no room for `all`.
+  bool Enter(Member& member, std::size_t all, typename Members::Memory& memory) {
+    Members& roll = member.newcomer_ ? newcomers_ : members_;
+    // One of the two has room for all: Change cannot fail.
+    const bool room = member.newcomer_ && members_.HasRoom(all)
+                          ? newcomers_.MakeRoom(newcomers_.size() + 1, memory)
+                          : roll.MakeRoom(all, memory);
+    if (!room) return false;
+    roll.Add(member);
+    ++count_;
+    return member.listed_ = true;
+  }
+
   // True: nobody walks over the roll, until turn_.Free(). False: whoever is the
   // last to walk calls Change.
   bool BeginChange() noexcept { return closes_ == 0 && turn_.TakeOrAsk(); }
@@ -491,9 +509,9 @@ class alignas(64) FeedCore final : public RefCounted {
   static constexpr std::size_t kFew = 64;
 
   Turn turn_;
-  Roll<Member, ChannelCore<T>> members_;  // each with a counted reference
-  mutable Platform::Lock lock_;           // guards all that follows
-  Roll<Member, ChannelCore<T>> newcomers_;
+  Members members_;              // each with a counted reference
+  mutable Platform::Lock lock_;  // guards all that follows
+  Members newcomers_;
   Member* ended_ = nullptr;  // still in a roll, to be taken out
   std::size_t count_ = 0;    // without those
   OperationQueue turns_;     // the Sends that wait for theirs

@@ -8,9 +8,9 @@
 // Nothing in the way, it costs one exchange to take and a store to give back.
 // Whoever finds it taken has the feed's lock, asks, and looks until it is
 // either free or its holder has promised to look after things, with the lock
-// held, before it gives the turn back; then it leaves word in the feed's lists
-// and goes. A holder promises as soon as it reads that it was asked, and before
-// it waits, locks, or runs code of the user's: so nobody looks for long.
+// held, before it gives the turn back; then it leaves word with the
+// feed and goes. A holder promises as soon as it reads that it was asked, and
+// before it waits, locks, or runs code of the user's: so nobody looks for long.
 //
 // No fence is needed between the holder's store and its look whether it was
 // asked: if it misses that, the one who asked finds the turn free.
