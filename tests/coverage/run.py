@@ -48,9 +48,20 @@ class Line:
             sums[i] += one
 
     def best(self) -> list[int]:
-        """The shape with the smallest share of branches not taken."""
-        shapes = self.branches.values()
-        return min(shapes, key=lambda s: s.count(0) / len(s), default=[])
+        """The shape with the smallest share of branches not taken.
+
+        A file that has k instantiations has k times the branches of one; they
+        are added up."""
+        shapes = dict(self.branches)
+        if shapes:
+            one = min(shapes)
+            shapes[one] = [0] * one
+            for length, taken in self.branches.items():
+                for i, count in enumerate(taken if length % one == 0 else []):
+                    shapes[one][i % one] += count
+        return min(
+            shapes.values(), key=lambda s: s.count(0) / len(s), default=[]
+        )
 
 
 # A header's name, "line" or "branch", the line's text.
