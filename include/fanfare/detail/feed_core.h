@@ -66,7 +66,7 @@ class alignas(64) FeedCore final : public RefCounted {
         all = members_.size() + newcomers_.size() + 1;
         const bool added = Enter(*member, all, memory);
         if (!member->newcomer_) turn_.Free();
-        if (added) return Ref<Member>::Share(member.Release());
+        if (added) return member;
       }
       Members::Reserve(memory, all);
     }
@@ -452,16 +452,17 @@ class alignas(64) FeedCore final : public RefCounted {
 
   // The rest is called with the lock held.
 
-  // Enters a member, with the reference that it holds, into its roll, which may
-  // move into `memory` for that. False: there is no room for `all`.
-  bool Enter(Member& member, std::size_t all, typename Members::Memory& memory) {
+  // Enters a member into its roll, which may move into `memory` for that.
+  // False: there is no room for `all`.
+  bool Enter(Member& member, std::size_t all,
+             typename Members::Memory& memory) {
     Members& roll = member.newcomer_ ? newcomers_ : members_;
     // One of the two has room for all: Change cannot fail.
     const bool room = member.newcomer_ && members_.HasRoom(all)
                           ? newcomers_.MakeRoom(newcomers_.size() + 1, memory)
                           : roll.MakeRoom(all, memory);
     if (!room) return false;
-    roll.Add(member);
+    roll.Add(*Ref<Member>::Share(&member).Release());  // the roll's reference
     ++count_;
     return member.listed_ = true;
   }

@@ -19,9 +19,15 @@
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
+// (Void has no size; ChannelCore says what is wrong with it.)
 template <typename T>
-inline constexpr bool kFitsRegisters = std::is_trivially_copyable_v<T> &&
-                                       sizeof(T) <= 2 * sizeof(void*);
+inline constexpr bool kFitsRegisters = [] {
+  if constexpr (std::is_trivially_copyable_v<T>) {
+    return sizeof(T) <= 2 * sizeof(void*);
+  } else {
+    return false;
+  }
+}();
 
 // Puts the value straight into the optional.
 template <typename T, bool = kFitsRegisters<T>>
