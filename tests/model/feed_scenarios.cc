@@ -297,6 +297,20 @@ void TurnAndClose() {
   Expect(line.feed.Send(3) == 0, "a closed feed sends");
 }
 
+void TurnOfAClosedFeed() {
+  Line line;
+  const Channel<int> late(1);
+  Scheduler::Interleave({[&] { line.feed.Close(); },
+                         [&] {
+                           const Subscription subscription =
+                               line.feed.Subscribe(late);
+                           const bool closed = subscription.Err().closed();
+                           const std::size_t count = line.feed.Send(1);
+                           Expect(count == 0 || !closed, "a closed feed sends");
+                           line.taken += count - late.size();
+                         }});
+}
+
 void TurnAndSubscribers() {
   Line line;
   const Channel<int> late(4);
@@ -373,6 +387,9 @@ constexpr std::array kScenarios = {
              "turns and deadlines are kept while a subscriber lags",
              TurnBehindALaggard},
     Scenario{"turn_close", "Close leaves no Send in the line", TurnAndClose},
+    Scenario{"turn_of_closed",
+             "whoever has seen that the feed is closed sends to nobody",
+             TurnOfAClosedFeed},
     Scenario{"turn_destroyed", "the destructor waits for the last Send",
              DestroyingTheFeed},
     Scenario{"turn_subscribers",
