@@ -82,6 +82,7 @@ TEST_CASE("R2: the wait never exceeds the maximum nor is it nothing") {
 
 TEST_CASE("R2: a maximum that is not positive is refused") {
   CHECK_THROWS_AS(Backoff(0s), std::invalid_argument);
+  CHECK_THROWS_WITH(Backoff(0s), "fanfare: backoff_max must be positive");
   CHECK_THROWS_AS(Backoff(-1ns), std::invalid_argument);
   CHECK_THROWS_AS(Backoff(nanoseconds::min()), std::invalid_argument);
   CHECK_THROWS_AS(Backoff(std::chrono::hours::min()), std::invalid_argument);

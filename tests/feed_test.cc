@@ -1401,6 +1401,8 @@ TEST_CASE("F10: a nil channel is an invalid argument and changes nothing") {
   const Subscription subscription = feed.Subscribe(channel);
   CHECK_THROWS_AS(static_cast<void>(feed.Subscribe(Sender<int>())),
                   std::invalid_argument);
+  CHECK_THROWS_WITH(static_cast<void>(feed.Subscribe(Sender<int>())),
+                    "fanfare: Subscribe of a nil channel");
   Channel<int> moved_from(1);
   const Channel<int> taken = std::move(moved_from);
   // NOLINTNEXTLINE(bugprone-use-after-move): what is tested

@@ -406,6 +406,8 @@ TEST_CASE("S7 S1: two defaults are refused, and nothing has happened") {
   cases.push_back(OnSend(channel, 7, Never));
   cases.push_back(OnDefault(Never));
   CHECK_THROWS_AS(Select(cases), std::invalid_argument);
+  CHECK_THROWS_WITH(Select(cases),
+                    "fanfare: a Select takes at most one OnDefault");
   CHECK(channel.size() == 0);
   CHECK(cases[1].TakeUnsent<int>() == 7);
   cases.pop_back();

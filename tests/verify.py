@@ -269,9 +269,12 @@ def mutants(job: Job) -> Result:
 
 
 def linearizability(job: Job) -> Result:
-    """The programs of random histories, with many more of them."""
+    """The programs of random histories, with many more of them, and others."""
     build_preset(job, "test")
-    environment = {"FANFARE_HISTORIES": str(job.options.histories)}
+    environment = {
+        "FANFARE_HISTORIES": str(job.options.histories),
+        "FANFARE_FIRST_SEED": str(job.options.seed),
+    }
     return run_programs(
         job, ["linearizability_test", "feed_linearizability_test"], environment
     )
@@ -309,7 +312,8 @@ def model(job: Job) -> Result:
     build_preset(job, "test")
     program = ROOT / "build" / "test" / "tests" / "model_check"
     schedules = ("--schedules", job.options.schedules)
-    code, text = job.run(program, *schedules, minutes=40)
+    seed = ("--seed", job.options.seed)
+    code, text = job.run(program, *schedules, *seed, minutes=40)
     # The name, how many were all of their kind, and how many were random.
     rows = re.findall(r"^(\w+) +(\d+) +(?:\d+|any) +(\d+) ", text, re.M)
     tried = sum(int(orderly) + int(random) for _, orderly, random in rows)
@@ -517,6 +521,12 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--schedules", type=int, default=1_000_000, help="of each scenario"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=int(time.time()),
+        help="where what is random begins (the time)",
     )
     return parser.parse_args()
 

@@ -29,7 +29,8 @@ namespace {
 constexpr const char* kUsage =
     R"(usage: model_check [NAME...] [--schedules N] [--seed S] [--bound K]
                    [--replay CHOICES] [--list]
-  NAME         the scenarios whose names begin with it; all without one
+  NAME         a scenario, or with a * at its end all whose names begin so;
+               all there are without one
   --schedules  how many to try of each, at least (20000)
   --bound      tries all with so many preemptions, whatever their number
   --seed       where the random schedules begin (1)
@@ -113,8 +114,13 @@ void CatchSignals() {
 }
 
 bool IsWanted(const Scenario& scenario, const Options& options) {
-  for (const std::string& name : options.names) {
-    if (std::string_view(scenario.name).starts_with(name)) return true;
+  const std::string_view mine = scenario.name;
+  for (const std::string_view name : options.names) {
+    const bool many = name.ends_with('*');
+    if (many ? mine.starts_with(name.substr(0, name.size() - 1))
+             : mine == name) {
+      return true;
+    }
   }
   return options.names.empty();
 }

@@ -4,7 +4,10 @@
 tells which of them the tests do not notice.
 
 Usage: run.py [NAME...]       all of them, or those named; --jobs N, --timeout S
-Exit code 1 if one survived, 2 if one could not be applied.
+
+First come the programs without a fault: one that fails then notices nothing.
+
+Exit code 1 if one survived, 2 if one could not be tried.
 """
 
 import argparse
@@ -93,10 +96,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--jobs", type=int, default=3)
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=90)
     arguments = parser.parse_args()
-    mutants = [m for m in read_mutants()
-               if not arguments.names or m["name"] in arguments.names]
+    mutants = list(read_mutants())
+    if unknown := set(arguments.names) - {m["name"] for m in mutants}:
+        parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
+    if arguments.names:
+        mutants = [m for m in mutants if m["name"] in arguments.names]
 
     survivors, unfit = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -119,8 +125,20 @@ def main():
             finally:
                 trees.put(tree)
 
+        def control(program):
+            tree = trees.get()
+            try:
+                return tree.outcome(program, arguments.timeout)
+            finally:
+                trees.put(tree)
+
+        programs = sorted({p for m in mutants for p in m["programs"].split()})
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            for line in pool.map(judge, mutants):
+            for program, how in zip(programs, pool.map(control, programs)):
+                if how:
+                    print(f"{program} without a fault: {how}", flush=True)
+                    unfit.append(program)
+            for line in pool.map(judge, [] if unfit else mutants):
                 print(line, flush=True)
 
     print(f"{len(mutants)} mutants, {len(survivors)} survived "

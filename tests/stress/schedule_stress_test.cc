@@ -94,6 +94,16 @@ bool Become(Rank rank) {
   return false;
 }
 
+void WarnIfRanksAreForbidden() {
+  bool permitted = true;
+  std::thread([&] {
+    for (const Rank rank : {Rank::kPolite, Rank::kFirst, Rank::kIdle}) {
+      permitted = permitted && Become(rank);
+    }
+  }).join();
+  if (!permitted) WARN("Not all priorities are permitted: try as root.");
+}
+
 // Leaves the processors to the others for a while.
 void WaitFor(std::chrono::microseconds duration) {
   static_cast<void>(Receiver<int>().ReceiveFor(duration));
@@ -158,6 +168,7 @@ TEST_CASE("C7: senders and receivers of every rank on one processor") {
   CAPTURE(capacity);
   const OneProcessor pinned;
   REQUIRE(pinned.good());
+  WarnIfRanksAreForbidden();
   const Channel<std::uint64_t> channel(capacity);
   Crowd receivers(2 * kRanks, [&](std::size_t i) {
     Become(static_cast<Rank>(i % kRanks));
@@ -187,6 +198,7 @@ TEST_CASE("F4 S1: a feed, its senders and its subscribers of every rank") {
   CAPTURE(capacity);
   const OneProcessor pinned;
   REQUIRE(pinned.good());
+  WarnIfRanksAreForbidden();
   Feed<std::uint64_t> feed;
   std::vector<Channel<std::uint64_t>> channels;
   std::vector<Subscription> subscriptions;

@@ -115,21 +115,28 @@ struct ChannelState {
   bool closed = false;
 };
 
-// The seeds of a run: 1 to `count` or what the environment variable
-// FANFARE_HISTORIES says; FANFARE_SEED says that it is that one alone.
+// The seeds of a run: `count` of them, or as many as the environment variable
+// FANFARE_HISTORIES says, from 1 or FANFARE_FIRST_SEED on; FANFARE_SEED says
+// that it is that one alone.
 struct Seeds {
   explicit Seeds(std::uint64_t count) {
-    if (const char* const only = std::getenv("FANFARE_SEED")) {
-      first = last = std::strtoull(only, nullptr, 10);
-    } else if (const char* const told = std::getenv("FANFARE_HISTORIES")) {
-      last = std::strtoull(told, nullptr, 10);
-    } else {
-      last = count;
+    const bool one = Read("FANFARE_SEED", first);
+    if (!one) {
+      Read("FANFARE_FIRST_SEED", first);
+      Read("FANFARE_HISTORIES", count);
     }
+    last = one ? first : first + count - 1;
   }
 
   std::uint64_t first = 1;
-  std::uint64_t last = 0;
+  std::uint64_t last;
+
+ private:
+  static bool Read(const char* variable, std::uint64_t& number) {
+    const char* const text = std::getenv(variable);
+    if (text != nullptr) number = std::strtoull(text, nullptr, 10);
+    return text != nullptr;
+  }
 };
 
 // How many of the calls had another thread's beside them.
