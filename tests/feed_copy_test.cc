@@ -712,6 +712,35 @@ TEST_CASE(
   CHECK(ledger.alive == 1);
 }
 
+TEST_CASE("F2 F5 C8: what goes with its channel sends while others wait") {
+  using Pointer = std::shared_ptr<int>;
+  Feed<Pointer> feed;
+  Audience<Pointer> audience(feed, 1, 0);
+  std::size_t by_destructor = 0;
+  std::optional<Channel<Pointer>> channel(std::in_place, 1);
+  Subscription subscription = feed.Subscribe(*channel);
+  channel->Send(Pointer(new int, [&](const int* number) {
+    delete number;
+    by_destructor = feed.Send(nullptr);
+  }));
+  Sending first([&] { return feed.Send(nullptr); });
+  AwaitThat([&] { return audience.blocked() == 1; });
+  AwaitSenders(*channel, 1);
+  Sending second([&] { return feed.Send(nullptr); });
+  AwaitThat([&] { return feed.waiting_senders() == 1; });
+  // From now on nobody but the feed knows the channel; the first Send lets go
+  // of it when it passes its turn on.
+  subscription.Unsubscribe();
+  subscription = {};
+  channel.reset();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(audience.channels[0].Receive().has_value());
+  }
+  CHECK(first.Get() == 1);
+  CHECK(second.Get() == 1);
+  CHECK(by_destructor == 1);
+}
+
 TEST_CASE("F7 C8: the destructor of a value that is taken back uses the feed") {
   const int how = GENERATE(range(0, 5));
   CAPTURE(how);

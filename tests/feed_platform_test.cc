@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <version>
 
@@ -21,6 +22,9 @@ namespace counting {
 // Of this thread: the locks of the library that it holds, and has ever taken.
 inline thread_local std::size_t held = 0;
 inline thread_local std::size_t taken = 0;
+// What it does with the lock that brings `taken` to `due`.
+inline thread_local std::size_t due = 0;
+inline thread_local std::function<void()> then;
 // Of all threads.
 inline std::atomic<std::size_t> wake_ups{0};
 
@@ -30,7 +34,7 @@ class Counted : public Base {
   void lock() {
     Base::lock();
     ++held;
-    ++taken;
+    if (++taken == due) then();
   }
   void unlock() {
     --held;
@@ -182,6 +186,33 @@ TEST_CASE(
   CHECK(counting::taken - before <= kFew);
   feed.Close();
   if (sending != nullptr) CHECK(sending->Get() == 0);
+}
+
+TEST_CASE("F1 F5: no Send keeps others off its list for long") {
+  constexpr std::size_t kCount = 200;
+  const bool wait = GENERATE(false, true);
+  Feed<int> feed;
+  Audience<int> audience(feed, kCount, 0);
+  const Channel<int> late;
+  Subscription made;
+  std::atomic<bool> changed{false};
+  Sending sending([&] {
+    // While it holds the lock of the 100th channel, it waits for others.
+    counting::due = counting::taken + kCount / 2;
+    counting::then = [&] {
+      InThread change([&] {
+        made = feed.Subscribe(late);
+        audience.subscriptions.back().Unsubscribe();
+      });
+      change.Get();
+      changed = true;
+    };
+    return wait ? feed.Send(1) : feed.TrySend(1);
+  });
+  AwaitThat([&] { return changed.load(); });
+  CHECK(feed.subscriber_count() == kCount);
+  feed.Close();
+  CHECK(sending.Get() == 0);
 }
 
 TEST_CASE("F9 C8: no copy is made and no live value destroyed under a lock") {

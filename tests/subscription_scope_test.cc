@@ -159,6 +159,20 @@ TEST_CASE("P1: one that has ended is forgotten") {
   }
 }
 
+TEST_CASE(
+    "U4 U5 P1: a foreign one that has ended is unsubscribed all the same") {
+  // It may have a thread to join.
+  const Foreign foreign;
+  foreign.EndWell();
+  SECTION("when its scope forgets it") {
+    SubscriptionScope scope;
+    scope.Track(Subscription(foreign));
+    CHECK(scope.Count() == 0);
+  }
+  SECTION("when its handle goes") { const Subscription handle = foreign; }
+  CHECK(foreign.unsubscribed() == 1);
+}
+
 TEST_CASE("P1: what has ended may use the scope when it is destroyed") {
   // Would hang if it were destroyed under a lock of the scope.
   struct Curious {
@@ -740,6 +754,9 @@ TEST_CASE("U3 P2: a scope may be destroyed inside of what it tracks") {
   bool asked = false;
   Puppet other;
   scope->Track(other.Subscribe());
+  // Does not end by being asked, nor says when it has.
+  ForeignWithRequest foreign;
+  scope->Track(Subscription(foreign));
   SubscriptionScope* const address = scope.get();
   Subscription wrapper =
       address->Track(NewSubscription([&](std::stop_token stop) {
@@ -750,6 +767,8 @@ TEST_CASE("U3 P2: a scope may be destroyed inside of what it tracks") {
   start.Close();
   CHECK(Text(wrapper.Err().Receive()) == "closed");
   CHECK(asked);
+  CHECK(foreign.requested() == 1);
+  CHECK(foreign.unsubscribed() == 1);
   AwaitThat([&] { return other.gone(); });
   wrapper.Unsubscribe();
 }

@@ -28,8 +28,8 @@
 // Memory ordering: a send happens before its receive returns; the k-th receive
 // before the send k + capacity returns; Close before a closed result. (C9)
 //
-// Unlike Go: sending on a closed channel returns false, closing twice does
-// nothing, and both tell instead of panicking.
+// Unlike Go, where both panic, sending on a closed channel returns false, and
+// closing it twice does nothing.
 
 #include <chrono>
 #include <cstddef>

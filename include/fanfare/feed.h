@@ -83,12 +83,14 @@ class Feed {
   // A channel that its owner has closed counts as unsubscribed: its
   // subscription ends, in this Send or in the next. (F6)
   //
-  // Copies that run code of T's are made by this thread, which has the turn
-  // then, outside all locks; the last subscriber is given an rvalue itself,
-  // moved. If a copy throws, the exception leaves; deliveries made stand, who
-  // was not ready gets nothing, nobody sees the failed copy, the feed stays
-  // usable. (F9) To Send on the same feed from inside a copy, or from the
-  // destructor of one that was not taken, blocks for ever.
+  // An argument of another type is converted first; what that throws leaves
+  // before anything is sent. Copies that run code of T's are made by this
+  // thread, which has the turn then, outside all locks; the last subscriber is
+  // given an rvalue itself, moved. If a copy throws, the exception leaves;
+  // deliveries made stand, who was not ready gets nothing, nobody sees the
+  // failed copy, the feed stays usable. (F9) To Send on the same feed from
+  // inside a copy, or from the destructor of one that was not taken, blocks for
+  // ever.
   //
   // Cost: constant for each subscriber, lagging or not, and one wake-up of this
   // thread; allocates nothing.

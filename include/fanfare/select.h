@@ -97,8 +97,8 @@ template <typename Handler = detail::NoHandler>
 // The same channel may stand in several cases, for sending and for receiving; a
 // Select never meets itself. (S6)
 //
-// Cost: one lock a case and attempt, at most four attempts unless a channel is
-// closed meanwhile; allocates nothing.
+// Cost: a lock for each case that is looked at, five if the Select blocks, and
+// the same again where a case becomes nil meanwhile; allocates nothing.
 template <typename... Cases>
   requires(std::derived_from<Cases, detail::Case>&&...)
 std::size_t Select(Cases&&... cases) {

@@ -169,22 +169,33 @@ class WrappedSubscription final : public SubscriptionState {
  public:
   WrappedSubscription(Source&& source, Receiver<std::exception_ptr> err)
       : source_(std::move(source)), err_(std::move(err)) {}
+  // A scope may let go of one that has ended by itself: it may have a thread to
+  // join.
+  ~WrappedSubscription() override {
+    if (!unsubscribed_.load(std::memory_order_relaxed)) source_.Unsubscribe();
+  }
 
   Receiver<std::exception_ptr> Err() override { return err_; }
-  bool ended() const noexcept override { return err_.closed(); }
+  Stage stage() const noexcept override {
+    return err_.closed() ? Stage::kEnded : Stage::kAlive;
+  }
   bool TellsWatcher() const noexcept override { return false; }
   void RequestUnsubscribe() noexcept override {
     if constexpr (requires { source_.RequestUnsubscribe(); }) {
       source_.RequestUnsubscribe();
     } else {
-      source_.Unsubscribe();
+      Unsubscribe();
     }
   }
-  void Unsubscribe() noexcept override { source_.Unsubscribe(); }
+  void Unsubscribe() noexcept override {
+    unsubscribed_.store(true, std::memory_order_relaxed);
+    source_.Unsubscribe();
+  }
 
  private:
   Source source_;
   Receiver<std::exception_ptr> err_;
+  Platform::Atomic<bool> unsubscribed_{false};
 };
 
 // Ends a source that it cannot wrap: nobody else knows of it.

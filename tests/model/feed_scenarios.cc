@@ -151,7 +151,7 @@ void Lagging() {
   Audience<T> audience(2);
   Scheduler::Interleave(
       {[&] { audience.taken += audience.feed.SendFor(T(), 10s); },
-       audience.TryBoth(), [&] { audience.subscriptions[1].Unsubscribe(); }});
+       audience.TryBoth(), [&] { audience.subscriptions[0].Unsubscribe(); }});
   audience.got += CountLeft(audience.a) + CountLeft(audience.b);
   audience.ExpectAllThere();
   audience.ExpectTurnIsFree();

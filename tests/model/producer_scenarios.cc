@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
+#include <utility>
 
 #include <fanfare/feed.h>
 #include <fanfare/subscription.h>
@@ -146,6 +147,39 @@ void ErrOfATrackedOne() {
                          }});
 }
 
+void ScopeOfOneThatEnds() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const SubscriptionScope scope;
+  Subscription subscription = feed.Subscribe(channel);
+  const auto err = subscription.Err();
+  Scheduler::Interleave({[&] { feed.Close(); },
+                         [&] {
+                           scope.Track(std::move(subscription));
+                           scope.Close();
+                           Expect(err.closed(),
+                                  "Close returned before the end");
+                         }});
+}
+
+void ScopeOfAWrapperThatEnds() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const SubscriptionScope inner, outer;
+  Subscription wrapper = inner.Track(feed.Subscribe(channel));
+  const auto err = wrapper.Err();
+  outer.Track(std::move(wrapper));
+  Scheduler::Interleave(
+      {[&] { feed.Close(); },
+       [&] {
+         const bool ended = err.closed();
+         const std::size_t count = outer.Count();
+         Expect(!ended || count == 0, "the scope counts what has ended");
+         outer.Close();
+         Expect(err.closed(), "Close returned before the end");
+       }});
+}
+
 constexpr std::array kScenarios = {
     Scenario{"producer_returns",
              "two Unsubscribes both return after the producer's own end",
@@ -170,6 +204,12 @@ constexpr std::array kScenarios = {
     Scenario{"err_tracked",
              "whoever has seen the end finds it counted by no scope",
              ErrOfATrackedOne},
+    Scenario{"scope_late",
+             "a scope's Close waits for one that was about to end when it came",
+             ScopeOfOneThatEnds},
+    Scenario{"scope_nested",
+             "the same for what another scope tracks, which is asked",
+             ScopeOfAWrapperThatEnds},
 };
 
 }  // namespace

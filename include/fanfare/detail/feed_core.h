@@ -278,12 +278,15 @@ class alignas(64) FeedCore final : public RefCounted {
           drained = calls_ == 0 ? TakeDrained() : nullptr;
         }
       }
-      LetGo(ended);
       if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
-      if (next == nullptr) return;
-      const bool was_served = served < kMostServed && Serve(*next);
-      next->outcome = Outcome::kDone;
-      next->waker->Completed(Outcome::kDone);
+      bool was_served = false;
+      if (next != nullptr) {
+        was_served = served < kMostServed && Serve(*next);
+        next->outcome = Outcome::kDone;
+        next->waker->Completed(Outcome::kDone);
+      }
+      // Only now: with a channel may go values whose destructors Send.
+      LetGo(ended);
       if (!was_served) return;
     }
   }
@@ -309,6 +312,7 @@ class alignas(64) FeedCore final : public RefCounted {
     if constexpr (!Member::kCopiesLate) turn_.PromiseToLook();
     Member* laggards = nullptr;
     Member** end = &laggards;
+    std::size_t refused = 0;
     try {
       for (auto entry = members_.begin(); entry != members_.end();) {
         const auto [channel, m] = *entry;
@@ -317,10 +321,12 @@ class alignas(64) FeedCore final : public RefCounted {
         if (outcome == Outcome::kDone) [[likely]] {
           if (++taken == kFew) turn_.PromiseToLook();
         } else if (outcome == Outcome::kPending && wait) {
+          if (laggards == nullptr) turn_.PromiseToLook();
           m->offer_.value = std::addressof(offered);
           *end = m;
           end = &m->next_laggard_;
         } else {
+          if (++refused == kFew) turn_.PromiseToLook();
           Refused(*m, outcome);
         }
       }
@@ -339,7 +345,6 @@ class alignas(64) FeedCore final : public RefCounted {
   FANFARE_SELDOM std::size_t Await(Member* laggards,
                                    const Deadline& deadline = Deadline::Never(),
                                    const std::stop_token& stop = {}) {
-    turn_.PromiseToLook();
     std::size_t taken = 0;
     // Most lag because they wait for the processor. It looks at one of them,
     // not at all.

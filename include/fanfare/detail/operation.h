@@ -118,8 +118,8 @@ class Claim {
     return reinterpret_cast<std::uintptr_t>(&winner);
   }
 
-  // Acquire and release: the winner sees what the loser did before it lost, and
-  // what the owner did before it opened the claim.
+  // Acquire and release: the loser sees what the winner did before it won, and
+  // whoever comes after TryBoth what was done before that opened the claim.
   bool Take(std::uintptr_t next) noexcept {
     BriefWait<Platform> held;
     std::uintptr_t state = kOpen;

@@ -70,11 +70,7 @@ class ScopeCore final : public Lineage {
     return true;
   }
 
-  std::size_t Count() noexcept {
-    Sweep();
-    const std::lock_guard lock(mutex_);
-    return telling_.size() + polled_.size() + asked_.size();
-  }
+  std::size_t Count() noexcept { return Sweep(); }
 
   void Close() noexcept {
     {
@@ -163,21 +159,29 @@ class ScopeCore final : public Lineage {
     return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
   }
 
-  // Forgets those that have ended without telling.
-  void Sweep() noexcept {
+  // Forgets those that have ended without telling. Returns how many others
+  // there are that do not end just now.
+  std::size_t Sweep() noexcept {
+    using Stage = SubscriptionState::Stage;
     List gone;
+    std::size_t count = 0;
     {
       const std::lock_guard lock(mutex_);
       for (List* list : {&polled_, &asked_}) {
         for (ScopeEntry* entry = list->front(); entry != nullptr;) {
           ScopeEntry* const next = List::Next(*entry);
           const SubscriptionState& state = *entry->subscription_;
-          if (!state.TellsWatcher() && state.ended()) TakeOut(*entry, gone);
+          const Stage stage =
+              state.TellsWatcher() ? Stage::kAlive : state.stage();
+          if (stage == Stage::kAlive) ++count;
+          if (stage == Stage::kEnded) TakeOut(*entry, gone);
           entry = next;
         }
       }
+      count += telling_.size();
     }
     LetGo(gone);
+    return count;
   }
 
   // With the lock held: both keep the reference that a list has.
@@ -229,13 +233,13 @@ class ScopeWrapper final : public SubscriptionState {
   void Unsubscribe() noexcept override {
     tracked_->Unsubscribe();
     // Of the others the scope hears.
-    if (!tracked_->TellsWatcher() && tracked_->ended()) {
+    if (!tracked_->TellsWatcher() && tracked_->stage() == Stage::kEnded) {
       scope_->Forget(*entry_);
     }
   }
   void Drop() noexcept override {}
   Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }
-  bool ended() const noexcept override { return tracked_->ended(); }
+  Stage stage() const noexcept override { return tracked_->stage(); }
   bool TellsWatcher() const noexcept override { return false; }
   void SetParent(Ref<Lineage> parent) noexcept override {
     entry_->SetWrappersParent(std::move(parent));

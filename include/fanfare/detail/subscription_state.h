@@ -37,6 +37,12 @@ class Watcher : public Lineage {
 
 class SubscriptionState : public Lineage {
  public:
+  enum class Stage {
+    kAlive,
+    kEnding,  // no scope counts it any more
+    kEnded,   // Err() has its error, if any, and is closed
+  };
+
   ~SubscriptionState() override {
     if (Core* err = err_.load(std::memory_order_relaxed)) {
       Ref<Core>::Adopt(err).reset();
@@ -62,20 +68,23 @@ class SubscriptionState : public Lineage {
       if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
     }
     // Finish() may have looked for a channel before this one was there.
-    if (finished_.load()) err->Close();
+    Finished();
     return Access::Make<Receiver<std::exception_ptr>>(Ref<Core>::Share(err));
   }
 
-  [[nodiscard]] virtual bool ended() const noexcept { return ended_.load(); }
+  [[nodiscard]] virtual Stage stage() const noexcept {
+    if (Finished()) return Stage::kEnded;
+    return ended_.load() ? Stage::kEnding : Stage::kAlive;
+  }
 
-  // False: a watcher is not told; ended() has to be asked.
+  // False: a watcher is not told; stage() has to be asked.
   [[nodiscard]] virtual bool TellsWatcher() const noexcept { return true; }
 
   // Its parent, a Watcher, is told from now on: at once if the end came before.
   void TellParent() noexcept {
     watched_.store(true);
     if (ended_.load()) watcher().WatchedEnds();
-    if (finished_.load()) watcher().WatchedEnded();
+    if (Finished()) watcher().WatchedEnded();
   }
 
  protected:
@@ -93,13 +102,21 @@ class SubscriptionState : public Lineage {
       if (Core* err = err_.load()) err->TrySend(error);
     }
     finished_.store(true);
-    if (Core* err = err_.load()) err->Close();
+    Finished();
     if (watched_.load()) watcher().WatchedEnded();
   }
 
  private:
   // Blocks until the subscription has ended, where a producer has to.
   virtual void WaitUntilEnded() noexcept {}
+
+  // Whether Err() has all that comes. Whoever finds that closes it: between the
+  // two, Finish() may lose its processor for long.
+  bool Finished() const noexcept {
+    if (!finished_.load()) return false;
+    if (Core* err = err_.load()) err->Close();
+    return true;
+  }
 
   using Core = ChannelCore<std::exception_ptr>;
 

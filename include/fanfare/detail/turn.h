@@ -10,7 +10,8 @@
 // either free or its holder has promised to look after things, with the lock
 // held, before it gives the turn back; then it leaves word with the
 // feed and goes. A holder promises as soon as it reads that it was asked, and
-// before it waits, locks, or runs code of the user's: so nobody looks for long.
+// before it waits, takes the feed's lock, runs code of the user's, or has made
+// more than a few offers: so nobody looks for long.
 //
 // No fence is needed between the holder's store and its look whether it was
 // asked: if it misses that, the one who asked finds the turn free.

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+#
+# Every scenario of the model checker has a fault in mutants/mutants.txt that it
+# has to notice. Lists those that have none.
+
+file(GLOB sources ${CMAKE_CURRENT_LIST_DIR}/model/*_scenarios.cc)
+set(wanted "")
+foreach(source IN LISTS sources)
+  file(READ ${source} text)
+  string(REGEX MATCHALL "Scenario{\"[a-z_]+\"" scenarios "${text}")
+  list(APPEND wanted ${scenarios})
+endforeach()
+list(TRANSFORM wanted REPLACE "Scenario{\"|\"" "")
+
+file(READ ${CMAKE_CURRENT_LIST_DIR}/mutants/mutants.txt text)
+string(REGEX MATCHALL "model_check:[a-z_]+" named "${text}")
+list(TRANSFORM named REPLACE "model_check:" "")
+
+list(LENGTH wanted count)
+list(REMOVE_ITEM wanted ${named})
+if(wanted OR count LESS 43)
+  message(FATAL_ERROR "Of ${count} scenarios these have no fault: ${wanted}")
+endif()
+message("Each of the ${count} scenarios has a fault to notice.")
