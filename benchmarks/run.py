@@ -44,6 +44,7 @@ def main() -> int:
         results = measure.run_rounds(plan, options.rounds)
         run = report.Run(about(options), missing, results)
     write(run, options.output)
+    build.note(f"Written to {os.path.relpath(options.output)}")
     print("\n".join(report.goals_table(run)))
     cells = [cell for row in run.results.values() for cell in row.values()]
     return 1 if any(cell.error for cell in cells) else 0
@@ -74,13 +75,21 @@ def parse_options() -> argparse.Namespace:
         help="a checkout of palacaze/sigslot",
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--output", type=Path, default=HERE / "results")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="a folder (results/; build/benchmark/part, if not all is measured)",
+    )
     parser.add_argument(
         "--redraw",
         action="store_true",
         help="measure nothing: tables and plots of the last results.json",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.output is None:
+        part = options.filter.pattern or options.rivals
+        options.output = BUILD / "part" if part else HERE / "results"
+    return options
 
 
 def names(text: str) -> list[str]:
