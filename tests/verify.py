@@ -208,7 +208,7 @@ def windows(job: Job) -> Result:
     try:
         return build_leg(
             "x86_64-w64-mingw32-g++-posix",
-            "-O2",
+            "-O1",
             "-DCMAKE_SYSTEM_NAME=Windows",
             f"-DCMAKE_CROSSCOMPILING_EMULATOR={wine}",
             "-DCMAKE_EXE_LINKER_FLAGS=-static",
@@ -444,7 +444,7 @@ LEGS = [
         "m32",
         "a size_t or pointer taken for 64 bits, a counter that overflows",
         # A thousand threads of a test shall fit into three gigabytes.
-        with_header_catch2(build_leg(GXX, "-O2 -m32", CATCH2, stack=1 << 20)),
+        with_header_catch2(build_leg(GXX, "-O1 -m32", CATCH2, stack=1 << 20)),
         ("g++-12", "g++-12-multilib", "catch2"),
     ),
     Leg(
