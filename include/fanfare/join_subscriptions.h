@@ -49,13 +49,14 @@ JoinSubscriptions(Members... members);
 namespace detail {
 
 // Waits until all members have ended, one has failed, or a stop is requested.
-// Returns the failure.
-template <typename = void>
+// Returns the failure. (What depends on no type that is a parameter would be
+// compiled in every program.)
+template <typename StopToken, typename Cases = std::vector<SelectCase>>
 std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
-                                const std::stop_token& stop) {
+                                const StopToken& stop) {
   std::exception_ptr failure;
   bool ended = false;
-  std::vector<SelectCase> cases;
+  Cases cases;
   cases.reserve(members.size() + 1);
   cases.emplace_back(OnStop(stop));
   for (const Subscription& member : members) {
@@ -76,10 +77,12 @@ std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
   return failure;
 }
 
-// The members, which end together with this at the latest.
+// The members, which end together with this at the latest. (A vector of
+// Subscription.)
+template <typename Members>
 class JoinedMembers {
  public:
-  explicit JoinedMembers(std::vector<Subscription> members) noexcept
+  explicit JoinedMembers(Members members) noexcept
       : members_(std::move(members)) {}
   JoinedMembers(JoinedMembers&&) = default;
   // Asks all to end, then waits for them.
@@ -88,12 +91,10 @@ class JoinedMembers {
     for (const Subscription& member : members_) member.Unsubscribe();
   }
 
-  [[nodiscard]] const std::vector<Subscription>& get() const noexcept {
-    return members_;
-  }
+  [[nodiscard]] const Members& get() const noexcept { return members_; }
 
  private:
-  std::vector<Subscription> members_;
+  Members members_;
 };
 
 // Ends what was not made a member, if it is a thing that ends.

@@ -95,10 +95,10 @@ Subscription Establish(Function& fn, const std::stop_token& stop,
 }
 
 // Waits until `active` ends or a stop is requested, and unsubscribes it.
-// Returns whether it ended well; else `failure` says why not. (A template, so
-// that it is compiled only where it is used.)
-template <typename = void>
-bool AwaitEnd(const Subscription& active, const std::stop_token& stop,
+// Returns whether it ended well; else `failure` says why not. (What depends on
+// no type that is a parameter would be compiled in every program.)
+template <typename StopToken>
+bool AwaitEnd(const Subscription& active, const StopToken& stop,
               std::exception_ptr& failure) {
   // Said in so many words: a handle that SubscriptionScope::Track returned does
   // not unsubscribe when it is destroyed.
@@ -114,9 +114,8 @@ bool AwaitEnd(const Subscription& active, const std::stop_token& stop,
 }
 
 // The life of a resubscription.
-template <typename Function>
-void KeepSubscribed(Backoff backoff, Function& fn,
-                    const std::stop_token& stop) {
+template <typename Function, typename StopToken>
+void KeepSubscribed(Backoff backoff, Function& fn, const StopToken& stop) {
   using Clock = Platform::Clock;
   std::exception_ptr failure;
   while (!stop.stop_requested()) {

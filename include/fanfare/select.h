@@ -108,6 +108,18 @@ std::size_t Select(Cases&&... cases) {
   return detail::ChooseAndRun(all, kNoCase);
 }
 
+class SelectCase;
+
+// As Select above, of any number of cases, in no more than one Select at a
+// time. Throws std::invalid_argument if more than one is an OnDefault, and
+// std::bad_alloc; nothing has happened then. Cost: besides, allocates a pointer
+// for each case. (S7)
+//
+// A template of nothing, so that a program which does not call it does not
+// spend time to compile it.
+template <typename = void>
+std::size_t Select(std::span<SelectCase> cases);
+
 // One case of a Select that is put together at run time (Go's
 // reflect.SelectCase). Made of what OnReceive, OnSend, … return, it owns its
 // handlers and its value and can be used again and again; a send, though, is
@@ -132,16 +144,18 @@ class SelectCase {
   }
 
  private:
+  template <typename>
   friend std::size_t Select(std::span<SelectCase> cases);
 
   std::unique_ptr<detail::Case> case_;
 };
 
-// As Select above, of any number of cases, in no more than one Select at a
-// time. Throws std::invalid_argument if more than one is an OnDefault, and
-// std::bad_alloc; nothing has happened then. Cost: besides, allocates a pointer
-// for each case. (S7)
-inline std::size_t Select(std::span<SelectCase> cases) {
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+
+template <typename>
+std::size_t Select(std::span<SelectCase> cases) {
   std::vector<detail::Case*> all;
   all.reserve(cases.size());
   bool has_default = false;
@@ -155,12 +169,8 @@ inline std::size_t Select(std::span<SelectCase> cases) {
     }
     all.push_back(one.case_.get());
   }
-  return detail::ChooseAndRun(all, kNoCase);
+  return detail::ChooseAndRun({all.data(), all.size()}, kNoCase);
 }
-
-// ---------------------------------------------------------------------------
-// Implementation details follow.
-// ---------------------------------------------------------------------------
 
 template <typename T, typename Handler>
 auto OnReceive(const Receiver<T>& receiver, Handler&& handler) {

@@ -4,7 +4,6 @@
 
 // How long to wait between attempts that fail: pure arithmetic, no clock.
 
-#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 
@@ -30,7 +29,7 @@ class Backoff {
   // tenth again if the attempt had lasted longer than that.
   [[nodiscard]] Duration AfterFailure(Duration lasted) noexcept {
     if (next_ == Duration::zero() || lasted > longest_) {
-      next_ = std::max(longest_ / 10, Duration(1));
+      next_ = longest_ < Duration(10) ? Duration(1) : longest_ / 10;
     }
     const Duration wait = next_;
     next_ = wait > longest_ / 2 ? longest_ : wait * 2;

@@ -20,7 +20,6 @@
 // front's: one lock tells whether there is anybody on the other side to serve.
 // No thread ever holds the locks of two channels.
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -228,9 +227,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     if (slots.count > (kMost - size) / sizeof(T)) {
       throw std::bad_array_new_length();
     }
-    return ::operator new (
-        std::max(size, FirstSlot() + slots.count * sizeof(T)),
-        std::align_val_t{alignof(ChannelCore)});
+    const std::size_t end = FirstSlot() + slots.count * sizeof(T);
+    return ::operator new (end > size ? end : size,
+                           std::align_val_t{alignof(ChannelCore)});
   }
   static void operator delete(void* core, Slots) { operator delete(core); }
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {

@@ -4,7 +4,6 @@
 
 // How a thread waits: the one place in the library where a thread sleeps.
 
-#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -42,7 +41,7 @@ class Patience {
   // The same, `most` times at most, and lets others run in between.
   template <typename Ready>
   bool Linger(Ready ready, int most = Platform::kMostYields) {
-    most = std::min(most, yields_);
+    if (most > yields_) most = yields_;
     for (int tries = 0; tries < most; ++tries) {
       Platform::Yield();
       if (ready()) return true;
@@ -52,14 +51,16 @@ class Patience {
 
   // Had a longer wait been cheaper than that sleep?
   void Slept(Platform::Clock::duration duration) noexcept {
-    yields_ = duration < std::chrono::microseconds(100)
-                  ? std::min(2 * yields_, Platform::kMostYields)
-                  : std::max(yields_ / 2, kLeastYields);
+    const bool soon = duration < std::chrono::microseconds(100);
+    yields_ = soon ? 2 * yields_ : yields_ / 2;
+    if (yields_ > Platform::kMostYields) yields_ = Platform::kMostYields;
+    if (yields_ < kLeastYields) yields_ = kLeastYields;
   }
 
  private:
   static constexpr unsigned kProbe = 16;
-  static constexpr int kLeastYields = std::min(4, Platform::kMostYields);
+  static constexpr int kLeastYields =
+      Platform::kMostYields < 4 ? Platform::kMostYields : 4;
 
   int spins_ = Platform::kMostSpins;
   unsigned waits_ = 0;
@@ -230,8 +231,9 @@ Outcome WaitFor(Operation& operation, const Deadline& deadline,
 
 // Waits for nothing but the deadline and the stop, as an operation on a nil
 // channel does.
-inline void WaitForNothing(const Deadline& deadline = Deadline::Never(),
-                           const std::stop_token& stop = {}) {
+template <typename = void>
+void WaitForNothing(const Deadline& deadline = Deadline::Never(),
+                    const std::stop_token& stop = {}) {
   Operation never;
   WaitFor(
       never, deadline, stop, [](Operation&) { return Outcome::kPending; },

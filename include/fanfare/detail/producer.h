@@ -25,7 +25,9 @@ class ProducerSubscription : public SubscriptionState {
     if (thread_.joinable()) thread_.detach();
   }
 
-  // Throws std::system_error if there can be no thread.
+  // Throws std::system_error if there can be no thread. (A template, so that
+  // only who starts one compiles what a thread is.)
+  template <typename = void>
   void Start() {
     Err();  // to end with an error shall need no memory
     thread_ = Platform::Thread(
@@ -94,7 +96,8 @@ decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
 inline std::exception_ptr ToError(std::exception_ptr error) noexcept {
   return error;
 }
-inline std::exception_ptr ToError(std::error_code code) {
+template <typename = void>
+std::exception_ptr ToError(std::error_code code) {
   if (!code) return nullptr;
   return std::make_exception_ptr(std::system_error(code));
 }

@@ -6,7 +6,6 @@
 // waits for that, and who is told.
 
 #include <exception>
-#include <memory>
 #include <utility>
 
 #include <fanfare/channel.h>
@@ -18,9 +17,9 @@ namespace fanfare::inline FANFARE_ABI::detail {
 // so that subscriptions with static storage can use it till the end.
 inline Receiver<std::exception_ptr> ClosedErr() {
   static const auto& closed = *[] {
-    auto made = std::make_unique<Channel<std::exception_ptr>>();
+    auto* const made = new Channel<std::exception_ptr>();
     made->Close();
-    return made.release();
+    return made;
   }();
   return closed;
 }
