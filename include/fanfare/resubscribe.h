@@ -64,7 +64,10 @@ concept SubscribeErrFunction = requires(std::decay_t<F> fn,
 // like any other: what `fn` returned is unsubscribed. (R2)
 //
 // Unsubscribe asks a running `fn` to stop and waits for it, unsubscribes what
-// it still returned, and cuts a wait short. (R4) Cost: a thread.
+// it still returned, and cuts a wait short. (R4) A producer that `fn` did not
+// start itself, in its own thread, is no part of this before `fn` has returned
+// it, and must not unsubscribe this from inside so early: both would wait for
+// each other. Cost: a thread.
 template <typename Rep, typename Period, SubscribeFunction Function>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 Resubscribe(std::chrono::duration<Rep, Period> backoff_max, Function&& fn);

@@ -311,7 +311,7 @@ class alignas(64) FeedCore final : public RefCounted {
     // A copy is the user's code, and may take its time.
     if constexpr (!Member::kCopiesLate) turn_.PromiseToLook();
     Member* laggards = nullptr;
-    Member** end = &laggards;
+    Member* last = nullptr;  // of these
     std::size_t refused = 0;
     try {
       for (auto entry = members_.begin(); entry != members_.end();) {
@@ -323,8 +323,9 @@ class alignas(64) FeedCore final : public RefCounted {
         } else if (outcome == Outcome::kPending && wait) {
           if (laggards == nullptr) turn_.PromiseToLook();
           m->offer_.value = std::addressof(offered);
-          *end = m;
-          end = &m->next_laggard_;
+          m->next_laggard_ = nullptr;
+          (last == nullptr ? laggards : last->next_laggard_) = m;
+          last = m;
         } else {
           if (++refused == kFew) turn_.PromiseToLook();
           Refused(*m, outcome);
@@ -332,11 +333,9 @@ class alignas(64) FeedCore final : public RefCounted {
       }
     } catch (...) {
       // A copy failed: what was delivered stands.
-      *end = nullptr;
       UnloadAll(laggards);
       throw;
     }
-    *end = nullptr;
     return laggards;
   }
 
