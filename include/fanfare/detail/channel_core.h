@@ -77,13 +77,13 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   // not write to the memory of a subscriber that is ready.
   Outcome TrySend(Operation& send, T& value) noexcept {
     const Outcome outcome = SendAtBack(send, value);
-    if (outcome != Outcome::kMeets) return outcome;
+    if (outcome != kMeets) return outcome;
     send.value = std::addressof(value);
     return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));
-    if (outcome != Outcome::kMeets) return outcome;
+    if (outcome != kMeets) return outcome;
     return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
   }
 
@@ -123,7 +123,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   }
   // The receives put the value into a Landing.
   FANFARE_ALWAYS void TryReceiveAt(Landing<T>& target) noexcept {
-    if (ReceiveAtFront(target) == Outcome::kMeets) {
+    if (ReceiveAtFront(target) == kMeets) {
       Put(ReceiveFromSender(), target);
     }
   }
@@ -252,6 +252,10 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     const std::lock_guard<Platform::Lock> back_;
   };
 
+  // Besides an Outcome, what an attempt at one end comes to where somebody waits
+  // there, whom to meet takes both locks.
+  static constexpr Outcome kMeets{0xff};
+
   // A send that concerns the back alone. kPending: the ring is full and nobody
   // waits for a value.
   FANFARE_ALWAYS Outcome SendAtBack(Operation& send, T& value) noexcept {
@@ -259,7 +263,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     if (back_.refuses && (back_.closed || send.retired)) {
       return Outcome::kClosed;
     }
-    if (!back_.waiting.empty()) return Outcome::kMeets;
+    if (!back_.waiting.empty()) return kMeets;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     Store(send, value);
     return Outcome::kDone;
@@ -269,7 +273,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   template <typename Target>
   FANFARE_ALWAYS Outcome ReceiveAtFront(Target& target) noexcept {
     const LockGuard lock(front_.lock);
-    if (!front_.waiting.empty()) return Outcome::kMeets;
+    if (!front_.waiting.empty()) return kMeets;
     if (!front_.end.HasValue(back_.end)) {
       return front_.closed ? Outcome::kClosed : Outcome::kPending;
     }

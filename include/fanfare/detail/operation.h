@@ -39,7 +39,6 @@ enum class Outcome : std::uint8_t {
   kDone,     // the value was moved
   kClosed,   // the channel is closed (for a receive: and empty)
   kLost,     // the waiter was claimed for another of its operations
-  kMeets,    // within a channel: somebody waits, which takes both locks
 };
 
 class Waker {
