@@ -252,8 +252,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     const std::lock_guard<Platform::Lock> back_;
   };
 
-  // Besides an Outcome, what an attempt at one end comes to where somebody waits
-  // there, whom to meet takes both locks.
+  // What an attempt at one end may come to, besides: somebody waits there, and
+  // to meet takes both locks.
   static constexpr Outcome kMeets{0xff};
 
   // A send that concerns the back alone. kPending: the ring is full and nobody
