@@ -76,14 +76,12 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   // The same for an operation whose value is not set: for a feed, which does
   // not write to the memory of a subscriber that is ready.
   Outcome TrySend(Operation& send, T& value) noexcept {
-    const Outcome outcome = SendAtBack(send, value);
-    if (outcome != kMeets) return outcome;
+    if (const auto outcome = SendAtBack(send, value)) return *outcome;
     send.value = std::addressof(value);
     return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
   Outcome TryReceive(Operation& receive) noexcept {
-    const Outcome outcome = ReceiveAtFront(Target(receive));
-    if (outcome != kMeets) return outcome;
+    if (const auto outcome = ReceiveAtFront(Target(receive))) return *outcome;
     return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
   }
 
@@ -123,9 +121,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   }
   // The receives put the value into a Landing.
   FANFARE_ALWAYS void TryReceiveAt(Landing<T>& target) noexcept {
-    if (ReceiveAtFront(target) == kMeets) {
-      Put(ReceiveFromSender(), target);
-    }
+    if (!ReceiveAtFront(target)) Put(ReceiveFromSender(), target);
   }
   bool Send(T& value, const Deadline& deadline, const std::stop_token& stop) {
     Operation send;
@@ -137,7 +133,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
   // `limits`: none, a deadline, or a deadline and a stop token.
   template <typename... Limits>
   FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
-    const Outcome outcome = ReceiveAtFront(target);
+    const auto outcome = ReceiveAtFront(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
       Put(AwaitValue(limits...), target);
     }
@@ -252,18 +248,15 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
     const std::lock_guard<Platform::Lock> back_;
   };
 
-  // What an attempt at one end may come to, besides: somebody waits there, and
-  // to meet takes both locks.
-  static constexpr Outcome kMeets{0xff};
-
   // A send that concerns the back alone. kPending: the ring is full and nobody
-  // waits for a value.
-  FANFARE_ALWAYS Outcome SendAtBack(Operation& send, T& value) noexcept {
+  // waits for a value. Null: somebody does, which takes both locks.
+  FANFARE_ALWAYS std::optional<Outcome> SendAtBack(Operation& send,
+                                                   T& value) noexcept {
     const LockGuard lock(back_.lock);
     if (back_.refuses && (back_.closed || send.retired)) {
       return Outcome::kClosed;
     }
-    if (!back_.waiting.empty()) return kMeets;
+    if (!back_.waiting.empty()) return std::nullopt;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     Store(send, value);
     return Outcome::kDone;
@@ -271,9 +264,10 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public RefCounted {
 
   // A receive that concerns the front alone; as above.
   template <typename Target>
-  FANFARE_ALWAYS Outcome ReceiveAtFront(Target& target) noexcept {
+  FANFARE_ALWAYS std::optional<Outcome> ReceiveAtFront(
+      Target& target) noexcept {
     const LockGuard lock(front_.lock);
-    if (!front_.waiting.empty()) return kMeets;
+    if (!front_.waiting.empty()) return std::nullopt;
     if (!front_.end.HasValue(back_.end)) {
       return front_.closed ? Outcome::kClosed : Outcome::kPending;
     }
