@@ -10,9 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,6 +26,7 @@
 #include "support/catch.h"
 #include "support/feeds.h"
 #include "support/in_thread.h"
+#include "support/subscriptions.h"
 #include "support/values.h"
 #include "support/waiters.h"
 
@@ -31,6 +34,8 @@ namespace {
 
 using fanfare::Channel;
 using fanfare::Feed;
+using fanfare::JoinSubscriptions;
+using fanfare::NewSubscription;
 using fanfare::Subscription;
 
 }  // namespace
@@ -737,6 +742,60 @@ TEST_CASE("F2 F5 C8: what goes with its channel sends while others wait") {
     CHECK(audience.channels[0].Receive().has_value());
   }
   CHECK(first.Get() == 1);
+  CHECK(second.Get() == 1);
+  CHECK(by_destructor == 1);
+}
+
+TEST_CASE("F8 C8: a feed outlives what its last Send lets go of") {
+  using Pointer = std::shared_ptr<int>;
+  std::optional<Feed<Pointer>> feed(std::in_place);
+  Audience<Pointer> audience(*feed, 1, 0);
+  std::atomic<bool> destroyed{false};
+  bool waited = false;
+  std::optional<Channel<Pointer>> channel(std::in_place, 1);
+  Subscription subscription = feed->Subscribe(*channel);
+  channel->Send(Pointer(new int, [&](const int* number) {
+    delete number;
+    waited = StaysFalse([&] { return destroyed.load(); });
+  }));
+  Sending sending([&] { return feed->Send(nullptr); });
+  AwaitThat([&] { return audience.blocked() == 1; });
+  AwaitSenders(*channel, 1);
+  subscription.Unsubscribe();
+  subscription = {};
+  channel.reset();
+  feed.reset();
+  destroyed = true;
+  CHECK(sending.Get() == 0);
+  CHECK(waited);
+}
+
+TEST_CASE("F2 C8: the error of a join that goes with its member sends") {
+  Feed<int> feed;
+  const Channel<int> room(8), no_room, joined(8);
+  const Subscription has_room = feed.Subscribe(room);
+  const Subscription has_none = feed.Subscribe(no_room);
+  std::size_t by_destructor = 0;
+  const Channel<std::exception_ptr> failures;
+  Subscription join = JoinSubscriptions(
+      feed.Subscribe(joined), NewSubscription([=](std::stop_token stop) {
+        return failures.Receive(stop).value_or(nullptr);
+      }));
+  std::optional err(join.Err());
+  Sending first([&] { return feed.Send(1); });
+  AwaitSenders(no_room, 1);
+  Sending second([&] { return feed.Send(2); });
+  AwaitThat([&] { return feed.waiting_senders() == 1; });
+  failures.Send(std::make_exception_ptr(std::shared_ptr<void>(
+      nullptr, [&](void*) { by_destructor = feed.Send(3); })));
+  AwaitThat([&] { return err->closed(); });
+  // From now on nobody but the feed, whose Send is under way, has the member,
+  // nobody but the member the join, and nobody but that the error.
+  err.reset();
+  join = {};
+  // The first Send makes the second one's offer, too: it keeps the turn.
+  has_none.Unsubscribe();
+  CHECK(first.Get() == 2);
   CHECK(second.Get() == 1);
   CHECK(by_destructor == 1);
 }

@@ -773,6 +773,24 @@ TEST_CASE("U3 P2: a scope may be destroyed inside of what it tracks") {
   wrapper.Unsubscribe();
 }
 
+TEST_CASE("U3 P2: a scope destroyed inside does not wait for another's") {
+  auto scope = std::make_unique<SubscriptionScope>();
+  const SubscriptionScope another;
+  Held held;
+  scope->Track(another.Track(held.Subscribe()));
+  const Channel<int> start;
+  const Subscription wrapper =
+      scope->Track(NewSubscription([&](std::stop_token) {
+        static_cast<void>(start.Receive());
+        scope.reset();
+      }));
+  start.Close();
+  CHECK(Text(wrapper.Err().Receive()) == "closed");
+  held.AwaitAsked();
+  CHECK(another.Count() == 1);
+  held.LetGo();
+}
+
 TEST_CASE("U3 P3: a tracked producer that ends another one waits for it") {
   SubscriptionScope scope;
   Held other;

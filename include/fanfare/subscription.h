@@ -96,7 +96,8 @@ class Subscription {
   // Blocks until a producer has ended; so does a second caller. Called from
   // inside of what it would wait for (the producer itself, or the function of a
   // Resubscribe that this is a part of), it asks for the end and returns at
-  // once. Can be called again. (U2, U3)
+  // once; a handle that is a thread_local of the producer's thread is no longer
+  // inside when that is destroyed. Can be called again. (U2, U3)
   void Unsubscribe() const noexcept {
     if (state_) state_->Unsubscribe();
   }

@@ -33,17 +33,19 @@ class SubscriptionScope {
   SubscriptionScope() = default;
   SubscriptionScope(const SubscriptionScope&) = delete;
   SubscriptionScope& operator=(const SubscriptionScope&) = delete;
-  // Closes.
+  // Closes. From inside of what is tracked, too, it unsubscribes the foreign
+  // ones that are left, which nobody else would.
   ~SubscriptionScope() { core().CloseForGood(); }
 
   // Takes ownership of `subscription` and returns a wrapper of it, which may
   // be dropped: unsubscribing the wrapper ends the subscription and removes it
   // from the scope, destroying the wrapper does neither. The wrapper may
-  // outlive the scope. An empty subscription comes back empty. Never blocks,
-  // but after Close: then unsubscribes its argument, as Unsubscribe does, and
-  // returns an empty one. May throw std::bad_alloc; the argument is
-  // unsubscribed then. Cost: constant, and a look at each tracked wrapper or
-  // foreign type. (P1, P2)
+  // outlive the scope. An empty subscription comes back empty. After Close it
+  // unsubscribes its argument, as Unsubscribe does, and returns an empty one;
+  // else it blocks only where a foreign type that has ended by itself, of which
+  // it lets go, blocks in its Unsubscribe. May throw std::bad_alloc; the
+  // argument is unsubscribed then. Cost: constant, and a look at each tracked
+  // wrapper or foreign type. (P1, P2)
   Subscription Track(Subscription subscription) const {
     using Access = detail::SubscriptionAccess;
     if (!subscription) return {};
@@ -57,7 +59,7 @@ class SubscriptionScope {
     return Access::Make(std::move(wrapper));
   }
 
-  // How many are tracked and have not ended. Never blocks. (P1)
+  // How many are tracked and have not ended. Blocks as little as Track. (P1)
   [[nodiscard]] std::size_t Count() const noexcept { return core().Count(); }
 
   // Asks all tracked subscriptions to end, then waits until they have; refuses

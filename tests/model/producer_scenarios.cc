@@ -162,6 +162,17 @@ void ScopeOfOneThatEnds() {
                          }});
 }
 
+void ScopeOfOneThatHasEnded() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const SubscriptionScope scope;
+  Subscription subscription = feed.Subscribe(channel);
+  feed.Close();
+  Scheduler::Interleave(
+      {[&] { scope.Track(std::move(subscription)); },
+       [&] { Expect(scope.Count() == 0, "the scope counts what has ended"); }});
+}
+
 void ScopeOfAWrapperThatEnds() {
   Feed<int> feed;
   const Channel<int> channel;
@@ -207,6 +218,9 @@ constexpr std::array kScenarios = {
     Scenario{"scope_late",
              "a scope's Close waits for one that was about to end when it came",
              ScopeOfOneThatEnds},
+    Scenario{"scope_ended",
+             "a scope never counts what had ended before it came",
+             ScopeOfOneThatHasEnded},
     Scenario{"scope_nested",
              "the same for what another scope tracks, which is asked",
              ScopeOfAWrapperThatEnds},

@@ -140,20 +140,17 @@ class alignas(64) FeedCore final : public RefCounted {
     for (const auto* const roll : {&members_, &newcomers_}) {
       for (const auto& entry : *roll) End(*entry.member);
     }
-    Member* ended = nullptr;
-    Operation* drained;
+    Member* gone = nullptr;
     {
       const std::lock_guard lock(lock_);
       --closes_;
       if (BeginChange()) {
-        ended = Change();
+        Change(gone);
         turn_.Free();
       }
-      --calls_;
-      drained = Drained();
     }
-    LetGo(ended);
-    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
+    LetGo(gone);
+    EndCall();
   }
 
   // Close, then wait for the Sends under way (and other Closes).
@@ -252,26 +249,22 @@ class alignas(64) FeedCore final : public RefCounted {
         });
     const bool has_turn = outcome == Outcome::kDone && !WasServed(send);
     if (has_turn) turn_.PromiseToLook();
-    Operation* drained;
-    {
-      const std::lock_guard lock(lock_);
-      --calls_;
-      drained = has_turn ? nullptr : Drained();
-    }
-    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
+    EndCall();
     return has_turn;
   }
 
   // Looks after what has come up while this thread had the turn, and gives it
   // to the next Send, or back.
   FANFARE_SELDOM void PassTurn() noexcept {
+    Member* gone = nullptr;
     for (int served = 0;; ++served) {
-      Member* ended;
       WaitingSend* next;
       Operation* drained = nullptr;
       {
         const std::lock_guard lock(lock_);
-        ended = closes_ == 0 ? Change() : nullptr;
+        const bool counted = gone != nullptr;
+        if (closes_ == 0) Change(gone);
+        if (gone != nullptr && !counted) ++calls_;
         next = NextTurn();
         if (next == nullptr) {
           turn_.Free();
@@ -279,15 +272,17 @@ class alignas(64) FeedCore final : public RefCounted {
         }
       }
       if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
-      bool was_served = false;
-      if (next != nullptr) {
-        was_served = served < kMostServed && Serve(*next);
-        next->outcome = Outcome::kDone;
-        next->waker->Completed(Outcome::kDone);
-      }
-      // Only now: with a channel may go values whose destructors Send.
-      LetGo(ended);
-      if (!was_served) return;
+      if (next == nullptr) break;
+      const bool was_served = served < kMostServed && Serve(*next);
+      next->outcome = Outcome::kDone;
+      next->waker->Completed(Outcome::kDone);
+      if (!was_served) break;
+    }
+    // Only without the turn: with a channel may go values whose destructors
+    // Send.
+    if (gone != nullptr) {
+      LetGo(gone);
+      EndCall();
     }
   }
 
@@ -447,11 +442,22 @@ class alignas(64) FeedCore final : public RefCounted {
     for (Member* m = members; m != nullptr; m = m->next_laggard_) Unload(*m);
   }
 
-  static void LetGo(Member* ended) noexcept {
-    while (ended != nullptr) {
-      const auto owned = Ref<Member>::Adopt(ended);
-      ended = ended->next_ended_;
+  static void LetGo(Member* gone) noexcept {
+    while (gone != nullptr) {
+      const auto owned = Ref<Member>::Adopt(gone);
+      gone = gone->next_ended_;
     }
+  }
+
+  // A call that is counted in calls_ is over.
+  void EndCall() noexcept {
+    Operation* drained;
+    {
+      const std::lock_guard lock(lock_);
+      --calls_;
+      drained = Drained();
+    }
+    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
   }
 
   // The rest is called with the lock held.
@@ -475,14 +481,15 @@ class alignas(64) FeedCore final : public RefCounted {
   // last to walk calls Change.
   bool BeginChange() noexcept { return closes_ == 0 && turn_.TakeOrAsk(); }
 
-  // Takes in who came and takes out who ended, and returns those.
-  Member* Change() noexcept {
+  // Takes in who came and takes out who ended, whom it puts in front of `gone`.
+  void Change(Member*& gone) noexcept {
     for (const auto& entry : newcomers_) entry.member->newcomer_ = false;
     members_.TakeAll(newcomers_);
-    for (Member* m = ended_; m != nullptr; m = m->next_ended_) {
+    while (Member* const m = ended_) {
       members_.Remove(*m);
+      ended_ = std::exchange(m->next_ended_, gone);
+      gone = m;
     }
-    return std::exchange(ended_, nullptr);
   }
 
   // The first Send in the queue that has not given up, claimed and taken out.
@@ -520,7 +527,7 @@ class alignas(64) FeedCore final : public RefCounted {
   Member* ended_ = nullptr;  // still in a roll, to be taken out
   std::size_t count_ = 0;    // without those
   OperationQueue turns_;     // the Sends that wait for theirs
-  std::size_t calls_ = 0;    // Closes, and Sends without the turn
+  std::size_t calls_ = 0;    // Closes, Sends without the turn, and LetGo
   std::size_t closes_ = 0;   // Closes that walk over the rolls
   bool destroying_ = false;
   Operation* drained_ = nullptr;  // the destructor that waits for all of them

@@ -16,8 +16,8 @@
 // queue.
 //
 // A *waker* is told that an operation was completed: once for each, and after
-// all locks were released. It is what differs between a thread, a feed's Send
-// and a coroutine.
+// the channel's locks were released. It is what differs between a thread, a
+// feed's Send and a coroutine.
 //
 // The life of an operation. (1) The owner queues it under the channel's lock.
 // (2a) A counterpart takes it out under the same lock, claims it, moves the

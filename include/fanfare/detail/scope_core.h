@@ -4,7 +4,8 @@
 
 // The memory behind a SubscriptionScope: a list of entries, each of which holds
 // one subscription until that has ended. No lock is held while a subscription
-// is asked to end, ends, or is destroyed.
+// is asked to end or destroyed, or tells that it ends; under the lock one is
+// only asked for its stage, which may close its Err().
 
 #include <cstddef>
 #include <mutex>
@@ -43,7 +44,8 @@ class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
 
   const Ref<ScopeCore> scope_;
   Wrapper wrapper_;
-  // Guarded by the scope's lock; null while it is in none of the scope's lists.
+  // Guarded by the scope's lock; of whoever takes the entry out of the scope's
+  // lists, until it is let go of.
   Ref<SubscriptionState> subscription_;
   IntrusiveList<ScopeEntry>* list_ = nullptr;
 };
@@ -59,12 +61,18 @@ class ScopeCore final : public Lineage {
     entry.SetParent(Ref<ScopeCore>::Share(this));
     subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
     const bool tells = subscription->TellsWatcher();
+    if (tells) subscription->Watch();
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return false;
       entry.subscription_ = subscription;
-      Append(tells ? telling_ : polled_,
-             *Ref<ScopeEntry>::Share(&entry).Release());
+      List* list = &polled_;
+      if (tells) {
+        // One that ends after this look tells, and waits for the lock.
+        const bool alive = subscription->stage() == Stage::kAlive;
+        list = alive ? &telling_ : &ending_;
+      }
+      Append(*list, *Ref<ScopeEntry>::Share(&entry).Release());
     }
     if (tells) subscription->TellParent();
     return true;
@@ -111,7 +119,7 @@ class ScopeCore final : public Lineage {
     }
     for (ScopeEntry* entry = gone.front(); entry != nullptr;
          entry = List::Next(*entry)) {
-      entry->subscription_->Unsubscribe();
+      entry->subscription_->Drop();  // another scope's is left to that
     }
     LetGo(gone);
   }
@@ -137,6 +145,7 @@ class ScopeCore final : public Lineage {
 
  private:
   using List = IntrusiveList<ScopeEntry>;
+  using Stage = SubscriptionState::Stage;
 
   struct Listed {
     Ref<ScopeEntry> entry;
@@ -162,7 +171,6 @@ class ScopeCore final : public Lineage {
   // Forgets those that have ended without telling. Returns how many others
   // there are that do not end just now.
   std::size_t Sweep() noexcept {
-    using Stage = SubscriptionState::Stage;
     List gone;
     std::size_t count = 0;
     {

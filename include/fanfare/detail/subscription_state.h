@@ -79,9 +79,10 @@ class SubscriptionState : public Lineage {
   // False: a watcher is not told; stage() has to be asked.
   [[nodiscard]] virtual bool TellsWatcher() const noexcept { return true; }
 
-  // Its parent, a Watcher, is told from now on: at once if the end came before.
+  // Its parent, a Watcher, is told from now on.
+  void Watch() noexcept { watched_.store(true); }
+  // After Watch: tells it what came before.
   void TellParent() noexcept {
-    watched_.store(true);
     if (ended_.load()) watcher().WatchedEnds();
     if (Finished()) watcher().WatchedEnded();
   }
@@ -91,8 +92,8 @@ class SubscriptionState : public Lineage {
   // returns all of it has been done. An error is told only if Err() was called
   // before.
   //
-  // All accesses to ended_, finished_, err_ and watched_ here and above are
-  // sequentially consistent: each side writes its own and then reads the
+  // All accesses to ended_, finished_, err_ and watched_, but the destructor's,
+  // are sequentially consistent: each side writes its own and then reads the
   // other's, so at least one of them sees both.
   void Finish(std::exception_ptr error = nullptr) noexcept {
     ended_.store(true);
