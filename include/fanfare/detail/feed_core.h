@@ -225,32 +225,21 @@ class alignas(64) FeedCore final : public RefCounted {
   // that it had to do, or it gave up, or the feed was closed.
   bool AwaitTurn(WaitingSend& send, const Deadline& deadline,
                  const std::stop_token& stop, bool wait) {
-    {
-      const std::lock_guard lock(lock_);
-      assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
-      if (turn_.closed()) return false;
-      if (turn_.TryTake()) return true;
-      if (!wait) return false;
-      ++calls_;
-    }
     const Outcome outcome = WaitFor(
         send, deadline, stop,
-        [this](Operation& operation) {
+        [this, wait](Operation& operation) {
           const std::lock_guard lock(lock_);
+          assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
           if (turn_.closed()) return Outcome::kClosed;
+          if (!wait) return turn_.TryTake() ? Outcome::kDone : Outcome::kClosed;
           if (turn_.TakeOrAsk()) return Outcome::kDone;
           turns_.PushBack(operation);
           operation.queued = true;
+          ++calls_;
           return Outcome::kPending;
         },
-        [this](Operation& operation) {
-          const std::lock_guard lock(lock_);
-          if (operation.queued) turns_.Remove(operation);
-        });
-    const bool has_turn = outcome == Outcome::kDone && !WasServed(send);
-    if (has_turn) turn_.PromiseToLook();
-    EndCall();
-    return has_turn;
+        [this](Operation& operation) { EndCall(&operation); });
+    return outcome == Outcome::kDone && !WasServed(send);
   }
 
   // Looks after what has come up while this thread had the turn, and gives it
@@ -449,11 +438,13 @@ class alignas(64) FeedCore final : public RefCounted {
     }
   }
 
-  // A call that is counted in calls_ is over.
-  void EndCall() noexcept {
+  // A call that is counted in calls_ is over; a Send that gave up may still be
+  // in the queue.
+  void EndCall(Operation* send = nullptr) noexcept {
     Operation* drained;
     {
       const std::lock_guard lock(lock_);
+      if (send != nullptr && send->queued) turns_.Remove(*send);
       --calls_;
       drained = Drained();
     }
@@ -493,10 +484,13 @@ class alignas(64) FeedCore final : public RefCounted {
   }
 
   // The first Send in the queue that has not given up, claimed and taken out.
+  // From here on it has the turn or is told that all was done: in neither case
+  // does it count as a call.
   WaitingSend* NextTurn() noexcept {
     while (Operation* waiting = turns_.PopFront()) {
       waiting->queued = false;
       if (waiting->claim->Try(*waiting)) {
+        --calls_;
         return static_cast<WaitingSend*>(waiting);
       }
     }
@@ -527,7 +521,7 @@ class alignas(64) FeedCore final : public RefCounted {
   Member* ended_ = nullptr;  // still in a roll, to be taken out
   std::size_t count_ = 0;    // without those
   OperationQueue turns_;     // the Sends that wait for theirs
-  std::size_t calls_ = 0;    // Closes, Sends without the turn, and LetGo
+  std::size_t calls_ = 0;    // Closes, Sends that wait for their turn, LetGos
   std::size_t closes_ = 0;   // Closes that walk over the rolls
   bool destroying_ = false;
   Operation* drained_ = nullptr;  // the destructor that waits for all of them
