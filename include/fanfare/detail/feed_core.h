@@ -292,8 +292,6 @@ class alignas(64) FeedCore final : public RefCounted {
   // Offers the value to everybody. Returns those whose channels were not ready.
   template <typename V>
   Member* Offer(V& value, bool wait, std::size_t& taken) {
-    // A copy is the user's code, and may take its time.
-    if constexpr (!Member::kCopiesLate) turn_.PromiseToLook();
     Member* laggards = nullptr;
     Member* last = nullptr;  // of these
     std::size_t refused = 0;
@@ -405,12 +403,14 @@ class alignas(64) FeedCore final : public RefCounted {
   // copied late or moved to the last, or a copy made here and now, by the
   // sender's thread and outside all locks.
   template <typename V>
-  static T& Load(Member& member, V& value, bool last) {
+  T& Load(Member& member, V& value, bool last) {
     if constexpr (Member::kCopiesLate) {
       return const_cast<T&>(value);
     } else if (!std::is_const_v<V> && last) {
       return const_cast<T&>(value);
     } else {
+      // A copy is the user's code, and may take its time.
+      turn_.PromiseToLook();
       T* const copy =
           std::construct_at(member.copy_.get(), std::as_const(value));
       member.offer_.consumed = true;

@@ -30,7 +30,8 @@ class Turn {
   // For the holder, as the next one. Gives it back; false: there is something
   // to look after first, with the feed's lock held.
   bool GiveBack() noexcept {
-    if (word_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    if (word_.load(std::memory_order_relaxed) != 0 && !TakePromiseBack())
+        [[unlikely]] {
       PromiseToLook();
       return false;
     }
@@ -38,6 +39,7 @@ class Turn {
     return true;
   }
   void PromiseToLook() noexcept {
+    if ((word_.load(std::memory_order_relaxed) & kWillLook) != 0) return;
     word_.fetch_or(kWillLook, std::memory_order_relaxed);
   }
 
@@ -74,8 +76,15 @@ class Turn {
  private:
   // The word, 0 where there is nothing to look after.
   static constexpr unsigned kAsked = 1;     // set and reset with the lock held
-  static constexpr unsigned kWillLook = 2;  // reset with the lock held
+  static constexpr unsigned kWillLook = 2;  // by the holder, alone till asked
   static constexpr unsigned kClosed = 4;    // set with the lock held
+
+  // False: there is more than a promise. (Who relies on one has asked.)
+  bool TakePromiseBack() noexcept {
+    unsigned promised = kWillLook;
+    return word_.compare_exchange_strong(promised, 0,
+                                         std::memory_order_relaxed);
+  }
 
   void Renew() noexcept {
     word_.store(closed() ? kClosed : 0, std::memory_order_relaxed);
