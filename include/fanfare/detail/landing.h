@@ -10,6 +10,7 @@
 // twice as long as all the rest of a receive. Parts that are no optional yet
 // stay in registers.
 
+#include <bit>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -48,17 +49,19 @@ class Landing<T, true> {
  public:
   explicit Landing(const std::optional<T>&) noexcept {}
   FANFARE_ALWAYS void emplace(T&& value) noexcept {
-    std::construct_at(std::addressof(value_), std::move(value));
+    bytes_ = std::bit_cast<Bytes>(value);
     has_value_ = true;
   }
   FANFARE_ALWAYS void Done(std::optional<T>& value) noexcept {
-    if (has_value_) value.emplace(std::move(value_));
+    if (has_value_) value.emplace(std::bit_cast<T>(bytes_));
   }
 
  private:
-  union {
-    T value_;
+  // No T in a union: g++ would say that it may be used without a value.
+  struct alignas(T) Bytes {
+    unsigned char all[sizeof(T)];
   };
+  Bytes bytes_{};
   bool has_value_ = false;
 };
 
