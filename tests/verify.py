@@ -430,7 +430,7 @@ LEGS = [
         with_header_catch2(
             build_leg(GXX, "-O1 -m32 -fno-rtti", CATCH2, stack=1 << 20)
         ),
-        ("g++-12", "g++-12-multilib", "catch2"),
+        ("g++-12", "g++-12-multilib", "gcc-multilib", "catch2"),
     ),
     Leg(
         "windows",
