@@ -253,7 +253,7 @@ class alignas(64) FeedCore final : public RefCounted {
         const std::lock_guard lock(lock_);
         const bool counted = gone != nullptr;
         if (closes_ == 0) Change(gone);
-        if (gone != nullptr && !counted) ++calls_;
+        if (gone != nullptr && !counted) ++calls_;  // the destructor waits
         next = NextTurn();
         if (next == nullptr) {
           turn_.Free();
