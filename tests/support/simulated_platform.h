@@ -160,10 +160,9 @@ class Simulation {
       return value_.compare_exchange_strong(expected, value, success, failure);
     }
     bool compare_exchange_strong(T& expected, T value,
-                                 std::memory_order success = kOrder,
-                                 std::memory_order failure = kOrder) noexcept {
+                                 std::memory_order order = kOrder) noexcept {
       Point();
-      return value_.compare_exchange_strong(expected, value, success, failure);
+      return value_.compare_exchange_strong(expected, value, order);
     }
     T fetch_or(T bits, std::memory_order order = kOrder) noexcept {
       Point();
