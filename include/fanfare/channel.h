@@ -39,16 +39,12 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/access.h>
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/landing.h>
+#include <fanfare/detail/receive_iterator.h>
 
 namespace fanfare::inline FANFARE_ABI {
-
-namespace detail {
-struct Access;
-template <typename T>
-class ReceiveIterator;
-}  // namespace detail
 
 // The sending view: a handle, one pointer. Copies send on the same channel.
 //
@@ -270,72 +266,6 @@ class Channel : public Sender<T>, public Receiver<T> {
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
-
-namespace detail {
-
-// How the library's other headers reach behind a handle.
-struct Access {
-  template <typename Handle>
-  static auto* Core(const Handle& handle) noexcept {
-    return handle.core_.get();
-  }
-  template <typename Handle>
-  static auto Share(const Handle& handle) noexcept {
-    return handle.core_;
-  }
-  template <typename View, typename Core>
-  static View Make(Core core) noexcept {
-    return View(std::move(core));
-  }
-};
-
-template <typename T>
-class ReceiveIterator {
- public:
-  using iterator_concept = std::input_iterator_tag;
-  using value_type = T;
-  using difference_type = std::ptrdiff_t;
-
-  explicit ReceiveIterator(Receiver<T> receiver)
-      : receiver_(std::move(receiver)), value_(receiver_.Receive()) {}
-
-  ReceiveIterator(ReceiveIterator&&) = default;
-  // By hand: T need not be assignable.
-  ReceiveIterator& operator=(ReceiveIterator&& other) noexcept {
-    receiver_ = std::move(other.receiver_);
-    Set(std::move(other.value_));
-    return *this;
-  }
-
-  T& operator*() const noexcept { return *value_; }
-  T* operator->() const noexcept { return std::addressof(*value_); }
-  ReceiveIterator& operator++() {
-    Advance();
-    return *this;
-  }
-  void operator++(int) { Advance(); }
-  friend bool operator==(const ReceiveIterator& it,
-                         std::default_sentinel_t) noexcept {
-    return !it.value_.has_value();
-  }
-
- private:
-  void Advance() {
-    value_.reset();
-    Set(receiver_.Receive());
-  }
-  // As a whole: g++ 12 takes emplace() to destroy what it has not seen made.
-  void Set(std::optional<T> value) noexcept {
-    std::destroy_at(std::addressof(value_));
-    std::construct_at(std::addressof(value_), std::move(value));
-  }
-
-  Receiver<T> receiver_;
-  // Mutable: what an iterator points at is not const because the iterator is.
-  mutable std::optional<T> value_;
-};
-
-}  // namespace detail
 
 template <typename T>
 template <typename U>

@@ -3,9 +3,10 @@
 """Applies the faults of mutants.txt to a copy of the tree, one by one, and
 tells which of them the tests do not notice.
 
-Usage: run.py [NAME...]       all of them, or those named; --jobs N, --timeout S
+Usage: run.py [NAME...]                 all of them, or those named; --jobs N
 
 First come the programs without a fault: one that fails then notices nothing.
+How long each takes then tells when it hangs with one.
 
 Exit code 1 if one survived, 2 if one could not be tried.
 """
@@ -19,8 +20,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+LONGEST = 90  # seconds that a program may take
 
 
 def read_mutants():
@@ -40,6 +43,7 @@ class Tree:
 
     def __init__(self, folder):
         self.root = pathlib.Path(folder)
+        self.built = 0.0  # when the last program was
         shutil.copytree(ROOT, self.root, dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("build", ".git"))
         # clang++ takes half the time of g++.
@@ -56,8 +60,9 @@ class Tree:
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, **options)
 
-    def noticed(self, mutant, timeout):
-        """Which program noticed the mutant, and how; None: nobody did."""
+    def noticed(self, mutant, timeouts):
+        """Which program noticed the mutant, and how; None: nobody did. The
+        timeouts are by program."""
         header = self.root / "include/fanfare" / mutant["header"]
         original = header.read_text()
         parts = original.split(mutant["old"])
@@ -69,7 +74,7 @@ class Tree:
         header.write_text(mutated)
         try:
             for program in mutant["programs"].split():
-                how = self.outcome(program, timeout)
+                how = self.outcome(program, timeouts[program])
                 if how:
                     return f"{program} {how}"
         finally:
@@ -77,6 +82,7 @@ class Tree:
         return None
 
     def outcome(self, program, timeout):
+        """How it fails, if it does."""
         build = self.root / "build"
         program, *arguments = program.split(":")
         if program != "model_check":
@@ -86,6 +92,7 @@ class Tree:
             if self.run("cmake", "--build", build, "--target", program,
                         timeout=600).returncode:
                 return "does not build"
+            self.built = time.monotonic()
             return ("fails" if self.run(build / "tests" / program, *arguments,
                                         timeout=timeout).returncode else None)
         except subprocess.TimeoutExpired:
@@ -96,7 +103,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--jobs", type=int, default=3)
-    parser.add_argument("--timeout", type=float, default=90)
     arguments = parser.parse_args()
     mutants = list(read_mutants())
     if unknown := set(arguments.names) - {m["name"] for m in mutants}:
@@ -105,6 +111,7 @@ def main():
         mutants = [m for m in mutants if m["name"] in arguments.names]
 
     survivors, unfit = [], []
+    timeouts = {}
     with tempfile.TemporaryDirectory() as folder:
         trees = queue.Queue()
         for job in range(arguments.jobs):
@@ -113,7 +120,7 @@ def main():
         def judge(mutant):
             tree = trees.get()
             try:
-                how = tree.noticed(mutant, arguments.timeout)
+                how = tree.noticed(mutant, timeouts)
                 if how is None:
                     survivors.append(mutant["name"])
                 elif how.endswith("build"):
@@ -128,7 +135,10 @@ def main():
         def control(program):
             tree = trees.get()
             try:
-                return tree.outcome(program, arguments.timeout)
+                how = tree.outcome(program, LONGEST)
+                took = time.monotonic() - tree.built
+                timeouts[program] = min(LONGEST, 10 + 5 * took)
+                return how
             finally:
                 trees.put(tree)
 
@@ -138,7 +148,9 @@ def main():
                 if how:
                     print(f"{program} without a fault: {how}", flush=True)
                     unfit.append(program)
-            for line in pool.map(judge, [] if unfit else mutants):
+            if unfit:
+                sys.exit(2)
+            for line in pool.map(judge, mutants):
                 print(line, flush=True)
 
     print(f"{len(mutants)} mutants, {len(survivors)} survived "

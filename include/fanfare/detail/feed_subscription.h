@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -17,6 +18,10 @@ namespace fanfare::inline FANFARE_ABI::detail {
 
 template <typename T>
 class FeedCore;
+template <typename T>
+class FeedMembers;
+template <typename T>
+class Laggards;
 
 // Memory for one T, made and destroyed by hand.
 template <typename T>
@@ -44,6 +49,8 @@ class FeedSubscription final : public SubscriptionState {
 
  private:
   friend class FeedCore<T>;
+  friend class FeedMembers<T>;
+  friend class Laggards<T>;
   friend class Roll<FeedSubscription, ChannelCore<T>>;
 
   // A trivially copyable value is copied by who takes it, from the sender's;
@@ -51,6 +58,19 @@ class FeedSubscription final : public SubscriptionState {
   static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
   ChannelCore<T>& channel() const noexcept { return *channel_; }
+
+  // For a channel of its own; outside all locks.
+  T& MakeCopy(const T& value) {
+    T* const copy = std::construct_at(copy_.get(), value);
+    offer_.consumed = true;
+    return *copy;
+  }
+  // Destroys a copy that was not taken.
+  void Unload() noexcept {
+    if constexpr (!kCopiesLate) {
+      if (std::exchange(offer_.consumed, false)) std::destroy_at(copy_.get());
+    }
+  }
 
   // In its roll; changed as that. (Fits into padding, as do the two flags.)
   std::uint32_t place_ = 0;

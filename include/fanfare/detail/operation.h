@@ -151,6 +151,50 @@ inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
   return Claim::TryBoth(*claim, mine, *theirs.claim, theirs);
 }
 
+// What follows works on a queue whose lock is held.
+
+// False: the operation is not in it any more.
+inline bool Unqueue(OperationQueue& queue, Operation& operation) noexcept {
+  if (!operation.queued) return false;
+  queue.Remove(operation);
+  operation.queued = false;
+  return true;
+}
+
+// Takes the first operation out of `queue` that can go ahead together with
+// `mine`; on the way, those that have lost their claim.
+inline Outcome Meet(OperationQueue& queue, Operation& mine, Claim* claim,
+                    Operation*& partner) noexcept {
+  for (Operation* theirs = queue.front(); theirs != nullptr;) {
+    Operation* const next = OperationQueue::Next(*theirs);
+    // A Select never meets itself.
+    if (claim == nullptr || claim != theirs->claim) {
+      const Claim::Pair pair = ClaimTogether(claim, mine, *theirs);
+      if (pair == Claim::Pair::kMineLost) return Outcome::kLost;
+      Unqueue(queue, *theirs);
+      if (pair == Claim::Pair::kClaimed) {
+        theirs->outcome = Outcome::kDone;
+        partner = theirs;
+        return Outcome::kDone;
+      }
+    }
+    theirs = next;
+  }
+  return Outcome::kPending;
+}
+
+// Moves whatever can still be claimed from `queue` to `refused`.
+inline void Refuse(OperationQueue& queue, OperationQueue& refused) noexcept {
+  while (Operation* operation = queue.front()) {
+    Unqueue(queue, *operation);
+    if (operation->claim != nullptr && !operation->claim->Try(*operation)) {
+      continue;
+    }
+    operation->outcome = Outcome::kClosed;
+    refused.PushBack(*operation);
+  }
+}
+
 }  // namespace fanfare::inline FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_OPERATION_H_

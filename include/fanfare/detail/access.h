@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_ACCESS_H_
+#define FANFARE_DETAIL_ACCESS_H_
+
+#include <utility>
+
+#include <fanfare/version.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+// How the library's other headers reach behind the handle of a channel.
+struct Access {
+  template <typename Handle>
+  static auto* Core(const Handle& handle) noexcept {
+    return handle.core_.get();
+  }
+  template <typename Handle>
+  static auto Share(const Handle& handle) noexcept {
+    return handle.core_;
+  }
+  template <typename View, typename Core>
+  static View Make(Core core) noexcept {
+    return View(std::move(core));
+  }
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_ACCESS_H_

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_LAGGARDS_H_
+#define FANFARE_DETAIL_LAGGARDS_H_
+
+// The subscribers whose channels were not ready for a Send, each with the offer
+// that it was made.
+//
+// A channel that is still not ready keeps its offer in its queue; the operation
+// lives in the subscription. The receiver that makes room takes the value by
+// itself and counts down; the last one wakes the sender. So a Send to N
+// subscribers that lag costs O(N) and one wake-up.
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/fan_out.h>
+#include <fanfare/detail/feed_subscription.h>
+#include <fanfare/detail/parker.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+template <typename T>
+class Laggards {
+ public:
+  using Member = FeedSubscription<T>;
+
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+
+  void Add(Member& member, T& offered) noexcept {
+    member.offer_.value = std::addressof(offered);
+    member.next_laggard_ = nullptr;
+    (empty() ? first_ : last_->next_laggard_) = &member;
+    last_ = &member;
+  }
+
+  // Destroys the copies that were made for them.
+  void Unload() noexcept { UnloadAll(first_); }
+
+  // Blocks until all have taken their offers, or the deadline or a stop; then
+  // the value is taken back. Returns how many took it. `refused` is called with
+  // each member whose channel does not take it, and the outcome.
+  template <typename Refused>
+  std::size_t Await(const Deadline& deadline, const std::stop_token& stop,
+                    Refused refused) {
+    std::size_t taken = 0;
+    if (first_->channel_->gathers()) {
+      taken += Linger(deadline, stop, refused);
+    }
+    return taken + WaitInLine(deadline, stop, refused);
+  }
+
+ private:
+  // Most lag because they wait for the processor. It looks at one of them, not
+  // at all.
+  template <typename Refused>
+  std::size_t Linger(const Deadline& deadline, const std::stop_token& stop,
+                     Refused& refused) {
+    std::size_t taken = 0;
+    LingerFor(deadline, stop, [&] {
+      for (; first_ != nullptr; first_ = first_->next_laggard_) {
+        const Outcome outcome = first_->channel_->TrySend(first_->offer_);
+        if (outcome == Outcome::kPending) return outcome;
+        if (outcome == Outcome::kDone) {
+          ++taken;
+        } else {
+          refused(*first_, outcome);
+        }
+      }
+      return Outcome::kDone;
+    });
+    return taken;
+  }
+
+  // Leaves the offers to the channels.
+  template <typename Refused>
+  std::size_t WaitInLine(const Deadline& deadline, const std::stop_token& stop,
+                         Refused& refused) {
+    FanOut fan_out;
+    Member* pending = nullptr;
+    std::size_t taken = 0;
+    std::ptrdiff_t kept = 0;
+    while (first_ != nullptr) {
+      Member& member = *first_;
+      first_ = member.next_laggard_;
+      member.offer_.waker = &fan_out;
+      const Outcome outcome = member.channel_->StartSend(member.offer_);
+      if (outcome == Outcome::kPending) {
+        member.next_laggard_ = std::exchange(pending, &member);
+        ++kept;
+      } else if (outcome == Outcome::kDone) {
+        ++taken;
+      } else {
+        refused(member, outcome);
+      }
+    }
+    if (kept == 0) return taken;
+    std::size_t withdrawn = 0;
+    if (!fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
+      withdrawn = TakeBack(fan_out, pending);
+    }
+    // The copies for channels that were closed meanwhile are still there.
+    // Nobody else has to do with an offer by now.
+    if (fan_out.refused() > 0) UnloadAll(pending);
+    return taken + static_cast<std::size_t>(kept) - fan_out.refused() -
+           withdrawn;
+  }
+
+  // Takes the value back from the channels that still keep it, waits for those
+  // that are just being served, and returns how many were taken back.
+  static std::size_t TakeBack(FanOut& fan_out, Member* pending) noexcept {
+    std::ptrdiff_t withdrawn = 0;
+    for (Member* m = pending; m != nullptr; m = m->next_laggard_) {
+      if (m->channel_->CancelSend(m->offer_)) {
+        m->Unload();
+        ++withdrawn;
+      }
+    }
+    // If none was taken back, whoever completed the last one says so.
+    if (withdrawn == 0 || !fan_out.Withdraw(withdrawn)) fan_out.WaitForAll();
+    return static_cast<std::size_t>(withdrawn);
+  }
+
+  static void UnloadAll(Member* members) noexcept {
+    for (Member* m = members; m != nullptr; m = m->next_laggard_) m->Unload();
+  }
+
+  Member* first_ = nullptr;
+  Member* last_ = nullptr;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_LAGGARDS_H_
