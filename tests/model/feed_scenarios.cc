@@ -350,6 +350,28 @@ void DestroyingTheFeed() {
   ExpectNobodyWaits(channel);
 }
 
+void DestroyingTheFeedWithALine() {
+  Value::Restart();
+  std::optional<Feed<Value>> feed(std::in_place);
+  const Channel<Value> channel;
+  Subscription subscription = feed->Subscribe(channel);
+  int sent = 0;
+  const auto send = [&] {
+    feed->Send(Value());
+    ++sent;
+  };
+  Scheduler::Interleave({send, send, [&] {
+                           // One has the turn, the other one waits for it.
+                           while (feed->waiting_senders() == 0) {
+                             Scheduler::Yield();
+                           }
+                           subscription.Unsubscribe();
+                           feed.reset();
+                         }});
+  Expect(sent == 2, "a Send is left behind");
+  ExpectNobodyWaits(channel);
+}
+
 constexpr std::array kScenarios = {
     Scenario{"fan_out_unsubscribe",
              "Unsubscribe releases a Send, which counts every delivery, and "
@@ -392,6 +414,9 @@ constexpr std::array kScenarios = {
              TurnOfAClosedFeed},
     Scenario{"turn_destroyed", "the destructor waits for the last Send",
              DestroyingTheFeed},
+    Scenario{"turn_destroyed_line",
+             "the same where that one waited for its turn",
+             DestroyingTheFeedWithALine},
     Scenario{"turn_subscribers",
              "who comes or goes during a Send is in the list afterwards or is "
              "not",
