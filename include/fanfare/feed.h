@@ -50,7 +50,8 @@ class Feed {
   Feed& operator=(const Feed&) = delete;
   // Closes, then blocks until the Sends under way have returned. Subscriptions
   // may outlive their feed. To start a call meanwhile or later is undefined (an
-  // assertion fails in debug builds, later only if they do not optimize). (F8)
+  // assertion fails in debug builds; later only without optimization, which
+  // takes away what the destructor leaves behind). (F8)
   ~Feed() { core().CloseAndDrain(); }
 
   // Subscribes a channel: from the next Send on it gets every value, until the

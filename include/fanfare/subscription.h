@@ -46,7 +46,9 @@ class Subscription;
 // A type that can be wrapped in a Subscription: Unsubscribe may be called
 // twice, from any thread, and does not throw; Err gives a channel that is
 // closed once the subscription has ended, and may carry one error before. It
-// may have a RequestUnsubscribe(), which only asks for the end. (U5)
+// may have a RequestUnsubscribe(), which only asks for the end. What its
+// Unsubscribe waits for is its own affair: a producer that is hidden in a
+// source is not known to be a part of a join, and must not end that. (U5)
 template <typename S>
 concept SubscriptionSource =
     !std::same_as<S, Subscription> && requires(S source) {
@@ -102,7 +104,8 @@ class Subscription {
     if (state_) state_->Unsubscribe();
   }
 
-  // Asks for the end. Never blocks. Runs the callbacks that a producer has
+  // Asks for the end. Never blocks, but in the Unsubscribe of a foreign source
+  // that has no RequestUnsubscribe. Runs the callbacks that a producer has
   // registered with its std::stop_token. (U3)
   void RequestUnsubscribe() const noexcept {
     if (state_) state_->RequestUnsubscribe();

@@ -64,7 +64,7 @@ class SubscriptionScope {
 
   // Asks all tracked subscriptions to end, then waits until they have; refuses
   // new ones from now on. Blocks until the last has ended; a second caller
-  // does, too. Called from inside of one of them, it asks and returns at once;
+  // does, too. Called from inside of one of them, it returns once it has asked;
   // but two producers that each close the scope of the other wait for each
   // other. Can be called again. (P2, P3, U3)
   void Close() const noexcept { core().Close(); }

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include <fanfare/version.h>
+#include <fanfare/detail/platform.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 

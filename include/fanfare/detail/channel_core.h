@@ -6,9 +6,9 @@
 // that meet. (What it is made of: channel_memory.h.)
 //
 // It offers a few verbs to any waiter (Try, Start, Cancel, and Retire for a
-// feed) and does not know who it is. Invariants, whenever both locks are free
-// and operations that have lost their claim, or belong to the Select that is
-// being looked at, are left out:
+// feed) and does not know who it is. Invariants, whenever both locks are free,
+// and leaving out the operations that have lost their claim, or that belong to
+// a Select which is just starting its cases:
 //   - a receive waits only while the ring is empty and no send waits;
 //   - a send waits only while the ring is full;
 //   - nothing waits in a closed channel.

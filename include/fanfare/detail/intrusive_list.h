@@ -38,7 +38,7 @@ class IntrusiveList {
     return static_cast<const ListNode<T>&>(element).next_;
   }
 
-  // Counts them.
+  // Counts them, one by one.
   [[nodiscard]] std::size_t size() const noexcept {
     std::size_t size = 0;
     for (T* element = front_; element != nullptr; element = Next(*element)) {

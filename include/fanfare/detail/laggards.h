@@ -52,8 +52,8 @@ class Laggards {
   }
 
  private:
-  // Most lag because they wait for the processor. It looks at one of them, not
-  // at all.
+  // Most lag because they wait for the processor. Each time it looks only at
+  // the first that still lags.
   template <typename Refused>
   std::size_t Linger(const Deadline& deadline, const std::stop_token& stop,
                      Refused& refused) {

@@ -178,9 +178,9 @@ class ThreadWaiter final : public Waker {
 
 // Lets others run, a few times at most, until `attempt()` no longer returns
 // kPending: what comes before somebody queues. Few, because who is not queued
-// may be overtaken. Without a look in between, and not at once where nobody
-// else wants the processor: whoever looks too often finds few values each time,
-// and takes the channel's memory from the other side.
+// may be overtaken. Between two attempts it does not look, and lets some time
+// pass where nobody else wants the processor: whoever looks too often finds few
+// values each time, and takes the channel's memory from the other side.
 template <typename Attempt>
 Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
                   Attempt attempt) noexcept {

@@ -77,7 +77,7 @@ struct StdPlatform {
   }
 
   // A word that belongs to the calling thread, null at first. The same in all
-  // shared libraries of a program.
+  // shared libraries of a program (but in each DLL another one).
   FANFARE_SHARED static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;

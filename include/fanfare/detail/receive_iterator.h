@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include <fanfare/version.h>
+#include <fanfare/detail/platform.h>
 
 namespace fanfare::inline FANFARE_ABI {
 

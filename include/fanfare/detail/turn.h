@@ -44,7 +44,8 @@ class Turn {
     word_.fetch_or(kWillLook, std::memory_order_relaxed);
   }
 
-  // What follows is called with the feed's lock held.
+  // What follows is called with the feed's lock held; closed() by the holder,
+  // too.
 
   // Takes it (true), or makes sure that its holder will look (false).
   bool TakeOrAsk() noexcept {
