@@ -220,6 +220,17 @@ TEST_CASE("S7: a case made of handlers that are lvalues has copies of them") {
   CHECK(calls == 51);
 }
 
+TEST_CASE("S7 C8: a handler takes its own case out") {
+  const Channel<int> idle, closed;
+  closed.Close();
+  std::vector<SelectCase> cases;
+  cases.push_back(OnReceive(idle, [](int) { Never(); }));
+  cases.push_back(OnReceive(
+      closed, [](int) { Never(); }, [&] { cases.pop_back(); }));
+  CHECK(Select(cases) == 1);
+  CHECK(cases.size() == 1);
+}
+
 TEST_CASE("S7: a receive is used again and does not keep what it received") {
   const std::size_t capacity = GENERATE(1U, 64U);
   int live = 0;

@@ -103,7 +103,7 @@ inline Case* Choose(std::span<Case*> cases) {
       }
       state = candidate->Start(waiter);
     }
-    // A case has become nil: look again at what is left.
+    // kNever: a case has become nil, and what is left is looked at again.
     const bool decided =
         state == Case::State::kReady ||
         (state == Case::State::kNever && waiter.claim.Try(again));
@@ -127,8 +127,9 @@ inline std::size_t ChooseAndRun(std::span<Case*> cases, std::size_t none) {
   }
   Case* const chosen = Choose(cases.first(count));
   if (chosen == nullptr) return none;
-  chosen->Run();
-  return chosen->index;
+  const std::size_t index = chosen->index;
+  chosen->Run();  // the handler may destroy its case
+  return index;
 }
 
 }  // namespace fanfare::inline FANFARE_ABI::detail
