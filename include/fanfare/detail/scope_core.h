@@ -44,8 +44,8 @@ class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
 
   const Ref<ScopeCore> scope_;
   Wrapper wrapper_;
-  // Guarded by the scope's lock; of whoever takes the entry out of the scope's
-  // lists, until it is let go of.
+  // Guarded by the scope's lock while the entry is in a list; then for whoever
+  // took it out.
   Ref<SubscriptionState> subscription_;
   IntrusiveList<ScopeEntry>* list_ = nullptr;
 };
@@ -124,12 +124,12 @@ class ScopeCore final : public Lineage {
     LetGo(gone);
   }
 
-  // An entry whose subscription is about to have ended does not count any more,
-  // but Close waits for it.
+  // An entry whose subscription is ending does not count any more, but Close
+  // waits for it.
   void StopCounting(ScopeEntry& entry) noexcept {
     const std::lock_guard lock(mutex_);
     if (entry.list_ == nullptr) return;
-    entry.list_->Remove(entry);
+    Remove(entry);
     Append(ending_, entry);
   }
 
@@ -156,7 +156,7 @@ class ScopeCore final : public Lineage {
     const std::lock_guard lock(mutex_);
     ScopeEntry* entry = telling_.empty() ? polled_.front() : telling_.front();
     if (entry == nullptr) return {};
-    entry->list_->Remove(*entry);
+    Remove(*entry);
     Append(asked_, *entry);
     return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
   }
@@ -168,8 +168,7 @@ class ScopeCore final : public Lineage {
     return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
   }
 
-  // Forgets those that have ended without telling. Returns how many others
-  // there are that do not end just now.
+  // Forgets those that have ended without telling. Returns how many are alive.
   std::size_t Sweep() noexcept {
     List gone;
     std::size_t count = 0;
@@ -186,21 +185,25 @@ class ScopeCore final : public Lineage {
           entry = next;
         }
       }
-      count += telling_.size();
+      count += telling_count_;
     }
     LetGo(gone);
     return count;
   }
 
   // With the lock held: both keep the reference that a list has.
-  static void Append(List& list, ScopeEntry& entry) noexcept {
+  void Append(List& list, ScopeEntry& entry) noexcept {
+    if (&list == &telling_) ++telling_count_;
     list.PushBack(entry);
     entry.list_ = &list;
   }
-  static void TakeOut(ScopeEntry& entry, List& gone) noexcept {
-    entry.list_->Remove(entry);
-    entry.list_ = nullptr;
+  void TakeOut(ScopeEntry& entry, List& gone) noexcept {
+    Remove(entry);
     gone.PushBack(entry);
+  }
+  void Remove(ScopeEntry& entry) noexcept {
+    if (entry.list_ == &telling_) --telling_count_;
+    std::exchange(entry.list_, nullptr)->Remove(entry);
   }
 
   // Without the lock.
@@ -216,7 +219,8 @@ class ScopeCore final : public Lineage {
   List telling_;  // of these we hear when they end
   List polled_;   // these have to be asked
   List asked_;    // these were asked to end by Close
-  List ending_;   // these are about to have ended
+  List ending_;   // these are ending: they do not count, but Close waits
+  std::size_t telling_count_ = 0;
 };
 
 inline ScopeEntry::ScopeEntry(Ref<ScopeCore> scope) noexcept
