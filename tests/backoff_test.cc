@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <ratio>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -99,6 +100,8 @@ TEST_CASE("R2: a maximum of any unit counts") {
   CHECK(Backoff(duration<double>(0.5)).AfterFailure(0ns) == 50ms);
   CHECK(Backoff(duration<double>(1e-12)).AfterFailure(0ns) == 1ns);
   CHECK(Backoff(std::chrono::hours(10)).AfterFailure(0ns) == 1h);
+  using Ticks = duration<std::int64_t, std::ratio<1, 1193182>>;
+  CHECK(Backoff(Ticks(1193182) * 36000).AfterFailure(0ns) == 1h);
   // What is longer than can be counted lasts as long as can be.
   const nanoseconds tenth = nanoseconds::max() / 10;
   CHECK(Backoff(std::chrono::hours::max()).AfterFailure(0ns) == tenth);

@@ -8,8 +8,10 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
+#include <ratio>
 #include <vector>
 
 #include <fanfare/select.h>
@@ -127,6 +129,14 @@ TEST_CASE("C6: a duration is rounded up to the clock's unit") {
   CHECK(Deadline::After(Half(1.5)).moment() == now + 2ns);
   CHECK(Deadline::After(Picoseconds(1)).moment() == now + 1ns);
   CHECK(Deadline::After(Picoseconds(3000)).moment() == now + 3ns);
+}
+
+TEST_CASE("C6: an uneven unit is no shorter wait") {
+  using Ticks = std::chrono::duration<std::int64_t, std::ratio<1, 1193182>>;
+  const auto now = Steady::now();
+  CHECK(Deadline::After(Ticks(1193182) * 3600 * 5).moment() == now + 5h);
+  CHECK(Deadline::After(Ticks(1)).moment() == now + 839ns);
+  CHECK_FALSE(Deadline::After(Ticks::max()).bounded());
 }
 
 TEST_CASE("S5: of two deadlines the earlier one ends first") {
@@ -294,6 +304,22 @@ TEST_CASE("C6: a moment beyond the steady clock's range is waited for") {
   check(std::chrono::time_point<Wall, std::chrono::hours>::max());
   check(std::chrono::sys_days::max());
   check(std::chrono::time_point<Wall, std::chrono::duration<double>>::max());
+}
+
+TEST_CASE("C4: a moment in an uneven unit is waited for") {
+  using Samples = std::chrono::duration<std::int64_t, std::ratio<1, 44100>>;
+  const Channel<int> channel;
+  const Watch watch([](std::size_t) {
+    Wall::Set(std::chrono::years(50) + 500ms);
+    return true;
+  });
+  Wall::Set(std::chrono::years(50));
+  const std::chrono::time_point<Wall, Samples> now(
+      std::chrono::duration_cast<Samples>(std::chrono::years(50)));
+  CHECK_FALSE(channel.ReceiveUntil(now + Samples(22050)).has_value());
+  REQUIRE(watch.waits.size() == 1);
+  CHECK(watch.waits[0] - 500ms < 1us);
+  CHECK(500ms - watch.waits[0] < 1us);
 }
 
 TEST_CASE("C6: the first moment of a coarse clock has passed") {

@@ -501,7 +501,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
-        "--histories", type=int, default=50_000, help="of each kind"
+        "--histories", type=int, default=20_000, help="of each kind"
     )
     parser.add_argument(
         "--stress-seconds", type=float, default=10, help="for each case"

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <stdexcept>
 
-#include <fanfare/detail/platform.h>
+#include <fanfare/detail/duration.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
@@ -18,7 +18,7 @@ class Backoff {
   // Throws std::invalid_argument unless `longest` is positive.
   template <typename Rep, typename Period>
   explicit Backoff(std::chrono::duration<Rep, Period> longest)
-      : longest_(Saturated(longest)) {
+      : longest_(Saturated<Duration>(longest)) {
     if (longest_ <= Duration::zero()) {
       throw std::invalid_argument("fanfare: backoff_max must be positive");
     }
@@ -37,15 +37,6 @@ class Backoff {
   }
 
  private:
-  // Durations of any unit, compared as floating point, where none overflows.
-  template <typename Rep, typename Period>
-  static Duration Saturated(std::chrono::duration<Rep, Period> duration) {
-    using Seconds = std::chrono::duration<long double>;
-    if (!(Seconds(duration) > Seconds::zero())) return Duration::zero();
-    if (Seconds(duration) >= Seconds(Duration::max())) return Duration::max();
-    return std::chrono::ceil<Duration>(duration);
-  }
-
   Duration longest_;
   Duration next_{0};  // zero: nothing has failed yet
 };

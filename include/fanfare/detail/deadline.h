@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include <fanfare/detail/duration.h>
 #include <fanfare/detail/platform.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
@@ -23,14 +24,9 @@ class Deadline {
       std::chrono::duration<Rep, Period> duration) {
     Deadline deadline;
     deadline.moment_ = Clock::now();
-    // Compared as floating point, where no unit overflows. A duration that is
-    // not a number is past.
-    const Seconds seconds(duration);
-    const Seconds longest(Clock::time_point::max() - deadline.moment_);
-    deadline.bounded_ = !(seconds >= longest);
-    if (deadline.bounded_ && seconds > Seconds::zero()) {
-      deadline.moment_ += std::chrono::ceil<Clock::duration>(duration);
-    }
+    const auto wait = Saturated<Clock::duration>(duration);
+    deadline.bounded_ = wait < Clock::time_point::max() - deadline.moment_;
+    if (deadline.bounded_) deadline.moment_ += wait;
     return deadline;
   }
 
@@ -48,10 +44,12 @@ class Deadline {
       const auto now = OtherClock::now();
       const Seconds left =
           Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
-      // Floating point does not overflow, whatever the units; integers are
-      // exact where it matters.
-      constexpr Seconds kNear{1};
-      return -kNear < left && left < kNear ? Seconds(end - now) : left;
+      if constexpr (kMultiples<Duration, typename OtherClock::duration>) {
+        // Exact where it matters.
+        constexpr Seconds kNear{1};
+        if (-kNear < left && left < kNear) return Seconds(end - now);
+      }
+      return left;
     };
     deadline.bounded_ = true;
     deadline.moment_ = Clock::now();  // Expired() moves it on
@@ -87,8 +85,6 @@ class Deadline {
   }
 
  private:
-  using Seconds = std::chrono::duration<long double>;
-
   Deadline() = default;
 
   bool bounded_ = false;
