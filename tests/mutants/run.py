@@ -6,7 +6,7 @@ tells which of them the tests do not notice.
 Usage: run.py [NAME...]                 all of them, or those named; --jobs N
 
 First come the programs without a fault: one that fails then notices nothing.
-Who then takes three times as long, and ten seconds more, hangs.
+One that takes three times as long with a fault, and ten seconds more, hangs.
 
 Exit code 1 if one survived, 2 if one could not be tried.
 """
