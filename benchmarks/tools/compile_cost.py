@@ -75,10 +75,10 @@ class Bench:
         self._includes = [f"-I{root / 'include'}"]
         if sigslot:
             self._includes.append(f"-isystem{sigslot / 'include'}")
-        self._libraries = {
-            STANDARD_HEADERS: Library(standard_headers(root / "include"))
-        } | LIBRARIES
         build.mkdir(parents=True, exist_ok=True)
+        self._libraries = {
+            STANDARD_HEADERS: Library(self._standard_headers(root / "include"))
+        } | LIBRARIES
 
     def plan(self, rivals: list[str]) -> Plan:
         """The jobs for those of the rivals that are a C++ library."""
@@ -122,26 +122,26 @@ class Bench:
         source.write_text("\n".join([*lines, f"int main() {{ {body} }}", ""]))
         return source
 
-    def _compile(self, arguments: list[object]) -> None:
+    def _standard_headers(self, include: Path) -> tuple[str, ...]:
+        """What fanfare's headers include that is not of fanfare."""
+        source = include / LIBRARIES["fanfare"].headers[0]
+        trace = self._compile(["-x", "c++", "-fsyntax-only", "-H", source])
+        found: set[str] = set()
+        opened: list[str] = []  # each by the one before
+        for dots, file in re.findall(r"^(\.+) (.+)$", trace, re.MULTILINE):
+            del opened[len(dots) - 1 :]
+            by_us = all(name.startswith(str(include)) for name in opened)
+            if by_us and not file.startswith(str(include)):
+                found.add(Path(file).name)
+            opened.append(file)
+        return tuple(sorted(found))
+
+    def _compile(self, arguments: list[object]) -> str:
+        """What the compiler says, if it is no error."""
         command = [self._compiler, "-std=c++20", "-O2", *self._includes]
         command += map(str, arguments)
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             lines = done.stderr.splitlines() or ["no message"]
             raise CaseFailed(f"it does not compile: {lines[0]}")
-
-
-def standard_headers(include: Path) -> tuple[str, ...]:
-    """All headers outside the library that fanfare.h leads to."""
-    pattern = re.compile(r"^#include <([^>]+)>", re.MULTILINE)
-    found: set[str] = set()
-    waiting = ["fanfare/fanfare.h"]
-    seen: set[str] = set()
-    while waiting:
-        header = waiting.pop()
-        if not header.startswith("fanfare/"):
-            found.add(header)
-        elif header not in seen:
-            seen.add(header)
-            waiting += pattern.findall((include / header).read_text())
-    return tuple(sorted(found))
+        return done.stderr

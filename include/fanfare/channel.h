@@ -31,10 +31,8 @@
 // Unlike Go, where both panic, sending on a closed channel returns false, and
 // closing it twice does nothing.
 
-#include <chrono>
 #include <cstddef>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>

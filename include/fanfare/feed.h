@@ -25,7 +25,6 @@
 // exception.
 
 #include <cassert>
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>

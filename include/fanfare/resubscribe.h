@@ -17,7 +17,6 @@
 // was told to stop is unsubscribed; Unsubscribe works in every state, from
 // inside the function, too.
 
-#include <chrono>
 #include <concepts>
 #include <exception>
 #include <optional>

@@ -23,10 +23,8 @@
 // was looked at.
 
 #include <array>
-#include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>

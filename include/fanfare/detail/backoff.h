@@ -4,7 +4,6 @@
 
 // How long to wait between attempts that fail: pure arithmetic, no clock.
 
-#include <chrono>
 #include <stdexcept>
 
 #include <fanfare/detail/duration.h>

@@ -22,7 +22,6 @@
 // No thread ever holds the locks of two channels.
 
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>

@@ -6,7 +6,6 @@
 // and the slots of the ring; and how values move through them.
 
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <new>
 #include <optional>

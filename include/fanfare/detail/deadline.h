@@ -4,8 +4,6 @@
 
 // When a blocking call gives up: never, or at a moment of any clock.
 
-#include <chrono>
-
 #include <fanfare/detail/duration.h>
 #include <fanfare/detail/platform.h>
 

@@ -5,7 +5,6 @@
 // Durations of any unit, which the integers of <chrono> overflow on the way to
 // another one. Floating point does not.
 
-#include <chrono>
 #include <ratio>
 
 #include <fanfare/detail/platform.h>

@@ -16,7 +16,6 @@
 
 #include <cassert>
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <type_traits>
 #include <utility>

@@ -11,7 +11,6 @@
 // subscribers that lag costs O(N) and one wake-up.
 
 #include <cstddef>
-#include <memory>
 #include <utility>
 
 #include <fanfare/detail/channel_core.h>

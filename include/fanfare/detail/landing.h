@@ -11,7 +11,6 @@
 // stay in registers.
 
 #include <bit>
-#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>

@@ -4,7 +4,6 @@
 
 // How a thread waits: the one place in the library where a thread sleeps.
 
-#include <chrono>
 #include <mutex>
 
 #include <fanfare/detail/deadline.h>

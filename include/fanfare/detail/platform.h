@@ -26,12 +26,19 @@
 #endif
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <stop_token>  // nowhere else in the library: it may not exist
 #include <thread>
+
+// Durations, clocks and std::unique_ptr come with those. To include <chrono>
+// and <memory> by name, with time zones and parallel algorithms, would take
+// everybody's compiler a third longer.
+#if !defined(__GLIBCXX__) && !defined(_LIBCPP_VERSION)
+#include <chrono>
+#include <memory>
+#endif
 
 #include <fanfare/detail/spin_lock.h>
 #include <fanfare/version.h>

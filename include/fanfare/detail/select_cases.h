@@ -5,7 +5,6 @@
 // The kinds of cases that a Select can have: receive, send, timeout, stop and
 // default.
 
-#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
