@@ -225,19 +225,20 @@ class alignas(64) FeedCore final : public FeedMembers<T> {
   template <typename V>
   Laggards<T> Offer(V& value, bool wait, std::size_t& taken) {
     Laggards<T> laggards;
-    std::size_t refused = 0;
+    std::size_t missed = 0;
+    if (members_.size() > kFew) turn_.PromiseToLook();
     try {
       for (auto entry = members_.begin(); entry != members_.end();) {
         const auto [channel, m] = *entry;
         T& offered = Load(*m, value, ++entry == members_.end());
         const Outcome outcome = channel->TrySend(m->offer_, offered);
-        if (outcome == Outcome::kDone) [[likely]] {
-          if (++taken == kFew) turn_.PromiseToLook();
-        } else if (outcome == Outcome::kPending && wait) {
+        if (outcome == Outcome::kDone) [[likely]]
+          continue;
+        ++missed;
+        if (outcome == Outcome::kPending && wait) {
           if (laggards.empty()) turn_.PromiseToLook();
           laggards.Add(*m, offered);
         } else {
-          if (++refused == kFew) turn_.PromiseToLook();
           Refused(*m, outcome);
         }
       }
@@ -246,6 +247,7 @@ class alignas(64) FeedCore final : public FeedMembers<T> {
       laggards.Unload();
       throw;
     }
+    taken = members_.size() - missed;
     return laggards;
   }
 
