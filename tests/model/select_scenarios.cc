@@ -124,6 +124,28 @@ void ClosingASend() {
   ExpectNobodyWaits(a);
 }
 
+void ServedWhileItStarts() {
+  const Channel<int> a(1), b(1);
+  Expect(b.TrySend(1), "there was room");
+  std::size_t index = kNoCase;
+  int got = 0;
+  Scheduler::Interleave(
+      {[&] {
+         index = Select(OnReceive(a, [&](int value) { got = value; }),
+                        OnSend(b, 2));
+       },
+       [&] {
+         Expect(b.TryReceive() == 1, "the value that was there");
+         Expect(a.TrySend(3), "there is room, or somebody waits");
+       }});
+  const bool received = index == 0;
+  Expect(got == (received ? 3 : 0), "the handler saw something else");
+  Expect(a.TryReceive().has_value() == !received, "it is lost or doubled");
+  Expect(b.TryReceive().has_value() == !received, "both cases went ahead");
+  ExpectNobodyWaits(a);
+  ExpectNobodyWaits(b);
+}
+
 constexpr std::array kScenarios = {
     Scenario{"select_crossed",
              "two Selects meet in one channel, and in one alone", Crossed},
@@ -142,6 +164,9 @@ constexpr std::array kScenarios = {
              "Close refuses two Selects that may meet, or "
              "neither",
              ClosingASend},
+    Scenario{"select_starting",
+             "a case that is served decides, though the next has room",
+             ServedWhileItStarts},
 };
 
 }  // namespace
