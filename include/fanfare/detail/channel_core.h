@@ -159,7 +159,7 @@ class ChannelCore final : public ChannelMemory<T> {
   // Whether values gather while the other side is away. Who finds such a
   // channel not ready lets others run, and looks again a few times, before it
   // queues: then it finds many values, or much room, and queues seldom.
-  [[nodiscard]] bool gathers() const noexcept { return true; }
+  [[nodiscard]] bool gathers() const noexcept { return capacity() > 1; }
 
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(front_.lock);
