@@ -99,7 +99,7 @@ struct StdPlatform {
 
   // How often a thread that waits looks again before it sleeps, at most: in a
   // row, and with a yield before each look.
-  static constexpr int kMostSpins = 0;
+  static constexpr int kMostSpins = 32;
   static constexpr int kMostYields = 128;
 
   // A number that is not predictable, for Select's choice (xorshift64*, by
