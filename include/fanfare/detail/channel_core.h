@@ -253,7 +253,10 @@ class ChannelCore final : public ChannelMemory<T> {
         operation.queued = true;
       }
     }
-    if (partner != nullptr) partner->waker->Completed(Outcome::kDone);
+    if (partner != nullptr) {
+      partner->waker->Completed(Outcome::kDone);
+      if (capacity() == 0) Platform::Yield();
+    }
     return outcome;
   }
 
