@@ -253,10 +253,7 @@ class ChannelCore final : public ChannelMemory<T> {
         operation.queued = true;
       }
     }
-    if (partner != nullptr) {
-      partner->waker->Completed(Outcome::kDone);
-      if (capacity() == 0) Platform::Yield();
-    }
+    if (partner != nullptr) partner->waker->Completed(Outcome::kDone);
     return outcome;
   }
 
