@@ -3,9 +3,10 @@
 #define FANFARE_DETAIL_SPIN_LOCK_H_
 
 // A lock for a few instructions: one exchange to take it, one store to give it
-// back, a byte of memory. No user code but nothrow moves of values runs under
-// it; who holds it waits for nothing but the next such lock, a held claim
-// (operation.h) or a turn's promise (turn.h), each of which is about to come.
+// back, a word of memory (to exchange a byte takes longer). No user code but
+// nothrow moves of values runs under it; who holds it waits for nothing but the
+// next such lock, a held claim (operation.h) or a turn's promise (turn.h), each
+// of which is about to come.
 
 #include <atomic>
 
@@ -50,24 +51,24 @@ template <typename P>
 class SpinLock {
  public:
   FANFARE_ALWAYS void lock() noexcept {
-    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]] {
+    if (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]] {
       LockHeld();
     }
   }
   FANFARE_ALWAYS void unlock() noexcept {
-    held_.store(false, std::memory_order_release);
+    held_.store(0, std::memory_order_release);
   }
 
  private:
   FANFARE_SELDOM void LockHeld() noexcept {
     BriefWait<P> held;
-    while (held_.load(std::memory_order_relaxed) ||
-           held_.exchange(true, std::memory_order_acquire)) {
+    while (held_.load(std::memory_order_relaxed) != 0 ||
+           held_.exchange(1, std::memory_order_acquire) != 0) {
       held.Wait();
     }
   }
 
-  typename P::template Atomic<bool> held_{false};
+  typename P::template Atomic<unsigned> held_{0};  // 1: held
 };
 
 // std::lock_guard, but never called.

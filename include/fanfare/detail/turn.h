@@ -25,7 +25,7 @@ class Turn {
  public:
   // Takes it if nobody has it.
   bool TryTake() noexcept {
-    return !taken_.exchange(true, std::memory_order_acquire);
+    return taken_.exchange(1, std::memory_order_acquire) == 0;
   }
 
   // For the holder, as the next one. Gives it back; false: there is something
@@ -36,7 +36,7 @@ class Turn {
       PromiseToLook();
       return false;
     }
-    taken_.store(false, std::memory_order_release);
+    taken_.store(0, std::memory_order_release);
     return true;
   }
   void PromiseToLook() noexcept {
@@ -53,7 +53,7 @@ class Turn {
     BriefWait<Platform> taken;
     unsigned word = word_.fetch_or(kAsked, std::memory_order_relaxed);
     while ((word & kWillLook) == 0) {
-      if (!taken_.load(std::memory_order_relaxed) && TryTake()) {
+      if (taken_.load(std::memory_order_relaxed) == 0 && TryTake()) {
         Renew();
         return true;
       }
@@ -67,7 +67,7 @@ class Turn {
   // instead, that one is bound by the promise.)
   void Free() noexcept {
     Renew();
-    taken_.store(false, std::memory_order_release);
+    taken_.store(0, std::memory_order_release);
   }
 
   void Close() noexcept { word_.fetch_or(kClosed, std::memory_order_relaxed); }
@@ -92,7 +92,7 @@ class Turn {
     word_.store(closed() ? kClosed : 0, std::memory_order_relaxed);
   }
 
-  Platform::Atomic<bool> taken_{false};
+  Platform::Atomic<unsigned> taken_{0};  // 1: taken
   Platform::Atomic<unsigned> word_{0};
 };
 
