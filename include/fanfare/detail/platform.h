@@ -34,7 +34,7 @@
 
 // Durations, clocks and std::unique_ptr come with those. To include <chrono>
 // and <memory> by name, with time zones and parallel algorithms, would take
-// everybody's compiler a third longer.
+// everybody's compiler a fifth longer.
 #if !defined(__GLIBCXX__) && !defined(_LIBCPP_VERSION)
 #include <chrono>
 #include <memory>
