@@ -103,7 +103,7 @@ std::size_t Select(Cases&&... cases) {
   static_assert((std::size_t{detail::kIsDefaultCase<Cases>} + ... + 0) <= 1,
                 "fanfare: a Select takes at most one OnDefault");
   std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
-  return detail::ChooseAndRun(all, kNoCase);
+  return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
 
 class SelectCase;
@@ -167,7 +167,7 @@ std::size_t Select(std::span<SelectCase> cases) {
     }
     all.push_back(one.case_.get());
   }
-  return detail::ChooseAndRun({all.data(), all.size()}, kNoCase);
+  return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
 
 template <typename T, typename Handler>

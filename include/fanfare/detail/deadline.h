@@ -35,20 +35,7 @@ class Deadline {
       const std::chrono::time_point<OtherClock, Duration>& moment) {
     Deadline deadline;
     deadline.foreign_ = &moment;
-    deadline.left_ = [](const void* until) {
-      const auto& end =
-          *static_cast<const std::chrono::time_point<OtherClock, Duration>*>(
-              until);
-      const auto now = OtherClock::now();
-      const Seconds left =
-          Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
-      if constexpr (kMultiples<Duration, typename OtherClock::duration>) {
-        // Exact where it matters.
-        constexpr Seconds kNear{1};
-        if (-kNear < left && left < kNear) return Seconds(end - now);
-      }
-      return left;
-    };
+    deadline.left_ = Left<OtherClock, Duration>;
     deadline.bounded_ = true;
     deadline.moment_ = Clock::now();  // Expired() moves it on
     return deadline;
@@ -67,14 +54,9 @@ class Deadline {
     const auto now = Clock::now();
     if (now < moment_) return false;
     if (left_ == nullptr) return true;
-    const Seconds left = left_(foreign_);
-    if (!(left > Seconds::zero())) return true;
-    // At most an hour at a time: a moment beyond the steady clock's range, or a
-    // wall clock that is set forward, must not be slept through.
-    constexpr Seconds kLongest = std::chrono::hours(1);
-    moment_ = now + std::chrono::ceil<Clock::duration>(
-                        left < kLongest ? left : kLongest);
-    return false;
+    const Clock::duration left = left_(foreign_);
+    moment_ = now + left;
+    return left == Clock::duration::zero();
   }
 
   // Whether it ends before `other` does.
@@ -85,10 +67,30 @@ class Deadline {
  private:
   Deadline() = default;
 
+  // How long it is until a moment of another clock; none, if that has passed.
+  // At most an hour: a moment beyond the steady clock's range, or a wall clock
+  // that is set forward, must not be slept through.
+  template <typename OtherClock, typename Duration>
+  static Clock::duration Left(const void* moment) {
+    const auto& end =
+        *static_cast<const std::chrono::time_point<OtherClock, Duration>*>(
+            moment);
+    const auto now = OtherClock::now();
+    Seconds left =
+        Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
+    if constexpr (kMultiples<Duration, typename OtherClock::duration>) {
+      // Exact where it matters.
+      constexpr Seconds kNear{1};
+      if (-kNear < left && left < kNear) left = Seconds(end - now);
+    }
+    constexpr Seconds kLongest = std::chrono::hours(1);
+    return Saturated<Clock::duration>(kLongest < left ? kLongest : left);
+  }
+
   bool bounded_ = false;
   Clock::time_point moment_{};
   const void* foreign_ = nullptr;
-  Seconds (*left_)(const void*) = nullptr;
+  Clock::duration (*left_)(const void*) = nullptr;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

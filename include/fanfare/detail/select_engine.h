@@ -61,8 +61,12 @@ class Case : public Operation {
 };
 
 // Chooses and performs one of `cases`; null: none of them can ever happen.
-// Reorders `cases`.
-inline Case* Choose(std::span<Case*> cases) {
+// Reorders `cases`, a std::span<Case*>.
+//
+// A template, as the next is, so that a program which does not call Select does
+// not spend time to compile it.
+template <typename Span>
+Case* Choose(Span cases) {
   Case* otherwise = nullptr;
   std::size_t count = 0;
   for (Case* const candidate : cases) {
@@ -118,7 +122,8 @@ inline Case* Choose(std::span<Case*> cases) {
 
 // Numbers the cases (null: nil), chooses, runs the chosen one's handler and
 // returns its index.
-inline std::size_t ChooseAndRun(std::span<Case*> cases, std::size_t none) {
+template <typename Span>
+std::size_t ChooseAndRun(Span cases, std::size_t none) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     if (cases[i] == nullptr) continue;
