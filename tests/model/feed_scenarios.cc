@@ -372,6 +372,26 @@ void DestroyingTheFeedWithALine() {
   ExpectNobodyWaits(channel);
 }
 
+void DestroyingTheFeedBesideClose() {
+  Value::Restart();
+  std::optional<Feed<Value>> feed(std::in_place);
+  const Channel<Value> first(1);
+  const Subscription closed = feed->Subscribe(first);
+  // The feed alone has the second channel, with a value in it.
+  std::optional<Channel<Value>> second(std::in_place, 1);
+  Subscription subscription = feed->Subscribe(*second);
+  second->TrySend(Value());
+  second.reset();
+  Scheduler::Interleave({[&] { feed->Close(); },
+                         [&] {
+                           while (!closed.Err().closed()) Scheduler::Yield();
+                           subscription = {};
+                           feed.reset();
+                           Expect(Value::alive == 0,
+                                  "a value outlives the feed that had it");
+                         }});
+}
+
 constexpr std::array kScenarios = {
     Scenario{"fan_out_unsubscribe",
              "Unsubscribe releases a Send, which counts every delivery, and "
@@ -417,6 +437,9 @@ constexpr std::array kScenarios = {
     Scenario{"turn_destroyed_line",
              "the same where that one waited for its turn",
              DestroyingTheFeedWithALine},
+    Scenario{"turn_destroyed_close",
+             "the destructor waits for what a Close lets go of",
+             DestroyingTheFeedBesideClose},
     Scenario{"turn_subscribers",
              "who comes or goes during a Send is in the list afterwards or is "
              "not",
