@@ -214,7 +214,7 @@ struct Platform {
   using Clock = model::Clock;
   using Thread = model::Thread;
 
-  static void Yield() noexcept { Scheduler::Yield(); }
+  static void GiveWay() noexcept { Scheduler::Yield(); }
   static void Nap() noexcept { Scheduler::Yield(); }
   static void Pause() noexcept { Scheduler::Yield(); }
   static void*& ThreadSlot() noexcept { return Scheduler::slot(); }

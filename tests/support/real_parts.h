@@ -21,7 +21,7 @@ struct RealParts {
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
-  static void Yield() noexcept { std::this_thread::yield(); }
+  static void GiveWay() noexcept { std::this_thread::yield(); }
   static void Nap() noexcept { std::this_thread::yield(); }
   static void Pause() noexcept {}
   static void*& ThreadSlot() noexcept {

@@ -341,7 +341,7 @@ struct SimulatedPlatform {
   using Clock = Simulation::Clock;
   using Thread = std::thread;
 
-  static void Yield() noexcept { Simulation::Yield(); }
+  static void GiveWay() noexcept { Simulation::Yield(); }
   static void Nap() noexcept { Simulation::Yield(); }
   static void Pause() noexcept { Simulation::Yield(); }
   static void*& ThreadSlot() noexcept {

@@ -56,12 +56,12 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   struct Slots {
     std::size_t count;
   };
-  static void* operator new(std::size_t size, Slots slots) {
+  static void* operator new(std::size_t size, Slots wanted) {
     constexpr std::size_t kMost = static_cast<std::size_t>(-1) / 2;
-    if (slots.count > (kMost - size) / sizeof(T)) {
+    if (wanted.count > (kMost - size) / sizeof(T)) {
       throw std::bad_array_new_length();
     }
-    const std::size_t end = FirstSlot() + slots.count * sizeof(T);
+    const std::size_t end = FirstSlot() + wanted.count * sizeof(T);
     return ::operator new (end > size ? end : size,
                            std::align_val_t{alignof(ChannelMemory)});
   }

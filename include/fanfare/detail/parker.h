@@ -2,7 +2,8 @@
 #ifndef FANFARE_DETAIL_PARKER_H_
 #define FANFARE_DETAIL_PARKER_H_
 
-// How a thread waits: the one place in the library where a thread sleeps.
+// How a thread waits: the one place in the library where one sleeps until it is
+// woken.
 
 #include <mutex>
 
@@ -42,7 +43,7 @@ class Patience {
   bool Linger(Ready ready, int most = Platform::kMostYields) {
     if (most > yields_) most = yields_;
     for (int tries = 0; tries < most; ++tries) {
-      Platform::Yield();
+      Platform::GiveWay();
       if (ready()) return true;
     }
     return false;
@@ -78,9 +79,9 @@ class Parker {
  public:
   // Sets the bits of `signal` and wakes the waiter.
   void Signal(unsigned signal) noexcept {
-    unsigned signals = signals_.load(std::memory_order_relaxed);
-    while ((signals & kAsleep) == 0) {
-      if (signals_.compare_exchange_weak(signals, signals | signal,
+    unsigned bits = signals_.load(std::memory_order_relaxed);
+    while ((bits & kAsleep) == 0) {
+      if (signals_.compare_exchange_weak(bits, bits | signal,
                                          std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
         return;
@@ -105,9 +106,9 @@ class Parker {
     }
     for (;;) {
       std::unique_lock lock(mutex_);
-      const unsigned signals =
+      const unsigned bits =
           signals_.fetch_or(kAsleep, std::memory_order_acquire);
-      if ((signals & wanted) != 0) return true;
+      if ((bits & wanted) != 0) return true;
       if (expired) return false;
       const auto start = Platform::Clock::now();
       if (deadline.bounded()) {
@@ -124,12 +125,12 @@ class Parker {
 
   // For the thread that waits.
   [[nodiscard]] bool Signalled(unsigned signal) noexcept {
-    unsigned signals = signals_.load(std::memory_order_acquire);
-    if ((signals & kAsleep) != 0) {
+    unsigned bits = signals_.load(std::memory_order_acquire);
+    if ((bits & kAsleep) != 0) {
       const std::lock_guard lock(mutex_);
-      signals = signals_.load(std::memory_order_relaxed);
+      bits = signals_.load(std::memory_order_relaxed);
     }
-    return (signals & signal) != 0;
+    return (bits & signal) != 0;
   }
 
  private:
@@ -194,7 +195,7 @@ Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
     const auto ready = [&] {
       for (int i = 0; i < kMoreYields; ++i) {
         if (Platform::Clock::now() - looked >= kBetweenLooks) break;
-        Platform::Yield();
+        Platform::GiveWay();
       }
       outcome = attempt();
       looked = Platform::Clock::now();

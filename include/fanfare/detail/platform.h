@@ -67,7 +67,7 @@ struct StdPlatform {
 
   // Lets another thread run; called in loops that wait for one that is about to
   // come.
-  static void Yield() noexcept { std::this_thread::yield(); }
+  static void GiveWay() noexcept { std::this_thread::yield(); }
 
   // The same, and lets go of the processor whatever the priorities.
   static void Nap() noexcept {

@@ -39,7 +39,7 @@ class BriefWait {
     if (tries_++ < kLooks) {
       P::Pause();
     } else {
-      P::Yield();
+      P::GiveWay();
     }
   }
 
