@@ -123,7 +123,7 @@ void KeepSubscribed(Backoff backoff, Function& fn, const StopToken& stop) {
   while (!stop.stop_requested()) {
     const auto started = Clock::now();
     try {
-      const Subscription active = Establish(fn, stop, failure);
+      const Subscription active = detail::Establish(fn, stop, failure);
       if (AwaitEnd(active, stop, failure)) return;
     } catch (...) {
       failure = std::current_exception();

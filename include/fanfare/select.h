@@ -175,8 +175,9 @@ auto OnReceive(const Receiver<T>& receiver, Handler&& handler) {
   static_assert(!std::is_convertible_v<std::optional<T>, T>,
                 "fanfare: whether this handler takes a T or an optional<T> is "
                 "ambiguous: use OnReceive(receiver, on_value, on_closed)");
-  constexpr bool kTakesOptional = std::invocable<Handler&, std::optional<T>>;
-  static_assert(kTakesOptional || std::invocable<Handler&, T>,
+  constexpr bool kTakesOptional =
+      detail::CalledWith<Handler&, std::optional<T>>;
+  static_assert(kTakesOptional || detail::CalledWith<Handler&, T>,
                 "fanfare: the handler of OnReceive must take a T or a "
                 "std::optional<T>");
   constexpr auto kOnClosed = kTakesOptional
@@ -189,8 +190,9 @@ auto OnReceive(const Receiver<T>& receiver, Handler&& handler) {
 template <typename T, typename OnValue, typename OnClosed>
 auto OnReceive(const Receiver<T>& receiver, OnValue&& on_value,
                OnClosed&& on_closed) {
-  static_assert(std::invocable<OnValue&, T> && std::invocable<OnClosed&>,
-                "fanfare: the handlers of OnReceive must take a T and nothing");
+  static_assert(
+      detail::CalledWith<OnValue&, T> && detail::CalledWith<OnClosed&>,
+      "fanfare: the handlers of OnReceive must take a T and nothing");
   return detail::ReceiveCase<T, detail::OnClosedChannel::kCallOther, OnValue,
                              OnClosed>(detail::Access::Share(receiver),
                                        std::forward<OnValue>(on_value),
@@ -200,7 +202,7 @@ auto OnReceive(const Receiver<T>& receiver, OnValue&& on_value,
 template <typename T, typename U, typename Handler>
   requires std::is_convertible_v<U&&, T>
 auto OnSend(const Sender<T>& sender, U&& value, Handler&& handler) {
-  static_assert(std::invocable<Handler&>,
+  static_assert(detail::CalledWith<Handler&>,
                 "fanfare: the handler of OnSend must take nothing");
   if constexpr (std::is_same_v<U, T>) {
     return detail::SendCase<T, T&, Handler>(
@@ -214,7 +216,7 @@ auto OnSend(const Sender<T>& sender, U&& value, Handler&& handler) {
 
 template <typename Rep, typename Period, typename Handler>
 auto OnTimeout(std::chrono::duration<Rep, Period> duration, Handler&& handler) {
-  static_assert(std::invocable<Handler&>,
+  static_assert(detail::CalledWith<Handler&>,
                 "fanfare: the handler of OnTimeout must take nothing");
   return detail::TimeoutCase<std::chrono::duration<Rep, Period>, Handler>(
       duration, std::forward<Handler>(handler));
@@ -222,7 +224,7 @@ auto OnTimeout(std::chrono::duration<Rep, Period> duration, Handler&& handler) {
 
 template <typename Handler>
 auto OnStop(std::stop_token token, Handler&& handler) {
-  static_assert(std::invocable<Handler&>,
+  static_assert(detail::CalledWith<Handler&>,
                 "fanfare: the handler of OnStop must take nothing");
   return detail::StopCase<Handler>(std::move(token),
                                    std::forward<Handler>(handler));
@@ -230,7 +232,7 @@ auto OnStop(std::stop_token token, Handler&& handler) {
 
 template <typename Handler>
 auto OnDefault(Handler&& handler) {
-  static_assert(std::invocable<Handler&>,
+  static_assert(detail::CalledWith<Handler&>,
                 "fanfare: the handler of OnDefault must take nothing");
   return detail::DefaultCase<Handler>(std::forward<Handler>(handler));
 }

@@ -14,6 +14,21 @@ inline fanfare::Subscription GoodCode() {
   });
 }
 
+// Functions of their own namespace are not found instead of the library's.
+namespace elsewhere {
+struct Function {
+  fanfare::Subscription operator()(std::stop_token, std::exception_ptr) {
+    return {};
+  }
+};
+void Establish(Function&, const std::stop_token&,
+               const std::exception_ptr&) = delete;
+
+inline fanfare::Subscription GoodCode() {
+  return fanfare::ResubscribeErr(std::chrono::seconds(1), Function());
+}
+}  // namespace elsewhere
+
 #ifdef DROPPED_RESULT
 // expect: a Subscription that is dropped unsubscribes
 void Case() {

@@ -39,6 +39,16 @@ void Case(fanfare::Receiver<int> number) {
 }
 #endif
 
+#ifdef HANDLER_THAT_IS_A_MEMBER
+// expect: fanfare: the handler of OnReceive must take a T or a std::optional<T>
+struct Point {
+  int x;
+};
+void Case(fanfare::Receiver<Point> point) {
+  fanfare::Select(fanfare::OnReceive(point, &Point::x));
+}
+#endif
+
 #ifdef SEND_TO_RECEIVER
 // expect: no matching function for call to 'OnSend
 void Case(fanfare::Receiver<int> number) {

@@ -14,6 +14,19 @@ inline fanfare::Subscription GoodCode() {
   return other;
 }
 
+// Functions of a producer's own namespace are not found instead of the
+// library's.
+namespace elsewhere {
+struct Producer {
+  std::exception_ptr operator()(std::stop_token) { return nullptr; }
+};
+void CallProducer(Producer&, const std::stop_token&) = delete;
+
+inline fanfare::Subscription GoodCode() {
+  return fanfare::NewSubscription(Producer());
+}
+}  // namespace elsewhere
+
 #ifdef COPY
 // expect: use of deleted function | call to implicitly-deleted copy constructor
 fanfare::Subscription Case(const fanfare::Subscription& one) { return one; }

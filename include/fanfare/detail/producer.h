@@ -113,11 +113,11 @@ class FunctionSubscription final : public ProducerSubscription {
   std::exception_ptr Produce(const std::stop_token& stop) noexcept override {
     std::exception_ptr error;
     try {
-      using Result = decltype(CallProducer(*producer_, stop));
+      using Result = decltype(detail::CallProducer(*producer_, stop));
       if constexpr (std::is_void_v<Result>) {
-        CallProducer(*producer_, stop);
+        detail::CallProducer(*producer_, stop);
       } else {
-        error = ToError(CallProducer(*producer_, stop));
+        error = detail::ToError(detail::CallProducer(*producer_, stop));
       }
     } catch (...) {
       error = std::current_exception();

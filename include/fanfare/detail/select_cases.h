@@ -18,6 +18,13 @@ namespace fanfare::inline FANFARE_ABI::detail {
 template <typename T>
 FANFARE_SHARED inline constexpr char kType = 0;
 
+// Whether `handler(args...)` is a call: not with a pointer to a member, which
+// std::invocable lets pass.
+template <typename Handler, typename... Args>
+concept CalledWith = requires(Handler handler, Args&&... args) {
+  handler(std::forward<Args>(args)...);
+};
+
 struct NoHandler {
   template <typename... Args>
   void operator()(Args&&...) const noexcept {}
