@@ -54,7 +54,7 @@ namespace fanfare::inline FANFARE_ABI {
 // C7: values arrive in the order sent; none is lost, doubled or torn. A send or
 // receive that is queued (waiting_senders() and waiting_receivers() count it)
 // is served in the order of the queue and before any newcomer on its side.
-// Before that, it lets other threads run up to four times.
+// Before that, it lets others run and looks again, up to four times.
 template <typename T>
 class Sender {
  public:

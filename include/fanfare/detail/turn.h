@@ -10,9 +10,9 @@
 // either free or its holder has promised to look after things, with the lock
 // held, before it gives the turn back; then it leaves word with the
 // feed and goes. A holder promises as soon as it reads that it was asked, and
-// before it waits, takes the feed's lock, runs code of the user's, or has made
-// more than a few offers: so nobody looks for long. A promise that nobody has
-// read it takes back at the end, and needs no lock.
+// before it waits, takes the feed's lock, runs code of the user's (but nothrow
+// moves), or has made more than a few offers: so nobody looks for long. A
+// promise that nobody has read it takes back at the end, and needs no lock.
 //
 // No fence is needed between the holder's store and its look whether it was
 // asked: if it misses that, the one who asked finds the turn free.
