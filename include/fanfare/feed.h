@@ -89,8 +89,8 @@ class Feed {
   // given an rvalue itself, moved. If a copy throws, the exception leaves;
   // deliveries made stand, who was not ready gets nothing, nobody sees the
   // failed copy, the feed stays usable. (F9) To Send on the same feed from
-  // inside a copy, or from the destructor of one that was not taken, blocks for
-  // ever.
+  // inside a copy, or from the destructor of one that was not taken, blocks
+  // until the feed is closed.
   //
   // Cost: constant for each subscriber, lagging or not, and one wake-up of this
   // thread; allocates nothing.

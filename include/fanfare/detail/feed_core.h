@@ -79,7 +79,7 @@ class alignas(64) FeedCore final : public FeedMembers<T> {
       waiting->waker->Completed(Outcome::kClosed);
     }
     for (const auto* const roll : {&members_, &newcomers_}) {
-      for (const auto& entry : *roll) End(*entry.member);
+      for (const auto& entry : *roll) End(*entry.member, true);
     }
     Member* gone = nullptr;
     {

@@ -29,15 +29,16 @@ class FeedMembers : public RefCounted {
   using Members = Roll<Member, ChannelCore<T>>;
 
   // Ends a subscription; when it returns, all of that has been done, whoever
-  // did it.
-  void End(Member& member) noexcept {
+  // did it. With `all`, of all one after the other, a copy that was not taken
+  // stays with the Send that made it: its destructor may wait for the others.
+  void End(Member& member, bool all = false) noexcept {
     // Both are let go of at the very end: what a destructor of T does, even to
     // Send, then finds no Send waiting for it.
     std::optional<T> taken_back;
     Ref<Member> removed;
     // From here on its channel takes nothing of this feed.
     if (member.channel_->RetireSend(member.offer_)) {
-      if (member.offer_.consumed) {
+      if (member.offer_.consumed && !all) {
         taken_back.emplace(std::move(*static_cast<T*>(member.offer_.value)));
         member.Unload();
       }
