@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The headers beside macros that others define for words of the language's.
+// The headers beside the macros of other libraries. (The standard headers come
+// first: what is asked here is whether ours bear them.)
 
 #include <chrono>
 #include <condition_variable>

@@ -136,8 +136,9 @@ class Feed {
 
   // Ends every subscription and releases blocked Sends. From now on Send
   // returns 0, and Subscribe a subscription that has ended. Never blocks; can
-  // be called again. The subscribers' channels stay open. Cost: constant for
-  // each subscriber. (F6, F8)
+  // be called again. The subscribers' channels stay open. A copy that was not
+  // taken is destroyed by the Send that made it. Cost: constant for each
+  // subscriber. (F6, F8)
   void Close() noexcept { core().Close(); }
 
   // How many subscriptions have not ended. Never blocks.

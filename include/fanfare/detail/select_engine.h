@@ -12,7 +12,6 @@
 // is more than one channel locked.
 
 #include <cstddef>
-#include <span>
 
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>
