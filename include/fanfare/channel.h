@@ -294,7 +294,7 @@ template <typename T>
 template <typename... Limits>
 FANFARE_ALWAYS std::optional<T> Receiver<T>::Take(
     const Limits&... limits) const {
-  std::optional<T> value;
+  std::optional<T> value = detail::Nothing<T>();
   detail::Landing<T> landing(value);
   if (core_) {
     core_->ReceiveAt(landing, limits...);
@@ -307,7 +307,7 @@ FANFARE_ALWAYS std::optional<T> Receiver<T>::Take(
 
 template <typename T>
 std::optional<T> Receiver<T>::TryReceive() const {
-  std::optional<T> value;
+  std::optional<T> value = detail::Nothing<T>();
   detail::Landing<T> landing(value);
   if (core_) core_->TryReceiveAt(landing);
   landing.Done(value);

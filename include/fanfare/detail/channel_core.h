@@ -197,7 +197,7 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 
   FANFARE_SELDOM std::optional<T> ReceiveFromSender() noexcept {
-    std::optional<T> value;
+    std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
     AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
@@ -222,7 +222,7 @@ class ChannelCore final : public ChannelMemory<T> {
   FANFARE_SELDOM std::optional<T> AwaitValue(
       const Deadline& deadline = Deadline::Never(),
       const std::stop_token& stop = {}) {
-    std::optional<T> value;
+    std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
     Outcome outcome = TryReceive(receive);

@@ -29,6 +29,13 @@ inline constexpr bool kFitsRegisters = [] {
   }
 }();
 
+// An optional without a value. Of `std::optional<T> value;` g++ 12 makes one
+// whose every byte is cleared.
+template <typename T>
+[[nodiscard]] FANFARE_ALWAYS std::optional<T> Nothing() noexcept {
+  return std::nullopt;
+}
+
 // Puts the value straight into the optional.
 template <typename T, bool = kFitsRegisters<T>>
 class Landing {
