@@ -51,8 +51,9 @@ class ChannelCore final : public ChannelMemory<T> {
     return TrySend(send, *static_cast<T*>(send.value));
   }
   // The same for an operation whose value is not set: for a feed, which does
-  // not write to the memory of a subscriber that is ready.
-  Outcome TrySend(Operation& send, T& value) noexcept {
+  // not write to the memory of a subscriber that is ready. `next` is set to the
+  // slot that the next send will fill, if this one has filled a slot.
+  Outcome TrySend(Operation& send, T& value, T** next = nullptr) noexcept {
     {
       const LockGuard lock(back_.lock);
       if (back_.refuses && (back_.closed || send.retired)) {
@@ -61,6 +62,7 @@ class ChannelCore final : public ChannelMemory<T> {
       if (back_.waiting.empty()) [[likely]] {
         if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
         Store(send, value);
+        if (next != nullptr) *next = SlotAt(back_.end);
         return Outcome::kDone;
       }
     }

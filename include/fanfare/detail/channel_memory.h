@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/cache.h>
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/ref.h>
@@ -24,7 +25,7 @@ namespace fanfare::inline FANFARE_ABI::detail {
 // line below says what is wrong.)
 template <typename T>
 inline constexpr std::size_t kCoreAlignment = [] {
-  std::size_t alignment = 64;
+  std::size_t alignment = kCacheLine;
   if constexpr (std::is_object_v<T>) {
     if (alignof(T) > alignment) alignment = alignof(T);
   }
@@ -136,10 +137,8 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     OperationQueue waiting;  // both locks to change
   };
 
-  static constexpr std::size_t kLine = 64;  // of the processor's cache
-
-  Side back_;                  // where sends go in; the receives that wait
-  alignas(kLine) Side front_;  // where receives come out; the sends that wait
+  Side back_;  // where values go in; the receives that wait
+  alignas(kCacheLine) Side front_;  // where they come out; the sends that wait
 
  private:
   // A trivially copyable value is copied, not moved: a feed has many
@@ -154,7 +153,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
       return (offset + alignment - 1) / alignment * alignment;
     };
     constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Side));
-    constexpr std::size_t kFront = kUp(kBack + sizeof(Side), kLine);
+    constexpr std::size_t kFront = kUp(kBack + sizeof(Side), kCacheLine);
     constexpr std::size_t kFirst = kUp(kFront + sizeof(Side), alignof(T));
     return kFirst + sizeof(T) <= sizeof(ChannelMemory) ? kFirst
                                                        : sizeof(ChannelMemory);

@@ -20,6 +20,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/cache.h>
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/feed_members.h>
 #include <fanfare/detail/feed_subscription.h>
@@ -30,7 +31,7 @@
 namespace fanfare::inline FANFARE_ABI::detail {
 
 template <typename T>
-class alignas(64) FeedCore final : public FeedMembers<T> {
+class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
   static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
                 "fanfare: the T of a Feed<T> must be copy-constructible");
 
@@ -231,9 +232,14 @@ class alignas(64) FeedCore final : public FeedMembers<T> {
       for (auto entry = members_.begin(); entry != members_.end();) {
         const auto [channel, m] = *entry;
         T& offered = Load(*m, value, ++entry == members_.end());
-        const Outcome outcome = channel->TrySend(m->offer_, offered);
-        if (outcome == Outcome::kDone) [[likely]]
+        T* next = nullptr;
+        const Outcome outcome = channel->TrySend(m->offer_, offered, &next);
+        if (outcome == Outcome::kDone) [[likely]] {
+          if (entry == members_.end()) break;
+          // While the others are served.
+          if (next != nullptr) FetchToWrite(next);
           continue;
+        }
         ++missed;
         if (outcome == Outcome::kPending && wait) {
           if (laggards.empty()) turn_.PromiseToLook();
