@@ -51,9 +51,8 @@ class ChannelCore final : public ChannelMemory<T> {
     return TrySend(send, *static_cast<T*>(send.value));
   }
   // The same for an operation whose value is not set: for a feed, which does
-  // not write to the memory of a subscriber that is ready. `next` is set to the
-  // slot that the next send will fill, if this one has filled a slot.
-  Outcome TrySend(Operation& send, T& value, T** next = nullptr) noexcept {
+  // not write to the memory of a subscriber that is ready.
+  Outcome TrySend(Operation& send, T& value) noexcept {
     {
       const LockGuard lock(back_.lock);
       if (back_.refuses && (back_.closed || send.retired)) {
@@ -62,7 +61,6 @@ class ChannelCore final : public ChannelMemory<T> {
       if (back_.waiting.empty()) [[likely]] {
         if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
         Store(send, value);
-        if (next != nullptr) *next = SlotAt(back_.end);
         return Outcome::kDone;
       }
     }

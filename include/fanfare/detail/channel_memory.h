@@ -80,9 +80,12 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   };
 
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
+    return SlotAt(end.slot());
+  }
+  [[nodiscard]] T* SlotAt(std::size_t place) noexcept {
     return reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) +
                                 FirstSlot()) +
-           end.slot();
+           place;
   }
 
   // The three moves of a value: from a send to a receive, from a send into the
@@ -96,19 +99,18 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     Store(send, *static_cast<T*>(send.value));
   }
   void Store(Operation& send, T& from) noexcept {
+    T* const slot = SlotAt(back_.end);
     TakeFrom(send, from, [&](auto&& value) {
       if constexpr (kCopies && sizeof(T) > kCopiedInline) {
         // g++ makes "rep movs" of a large copy whose size it knows. What the C
         // library does is faster, above all where the slot is in no cache.
         const volatile std::size_t size = sizeof(T);
-        std::memcpy(static_cast<void*>(SlotAt(back_.end)),
-                    std::addressof(value), size);
+        std::memcpy(static_cast<void*>(slot), std::addressof(value), size);
       } else {
-        std::construct_at(SlotAt(back_.end),
-                          std::forward<decltype(value)>(value));
+        std::construct_at(slot, std::forward<decltype(value)>(value));
       }
     });
-    back_.end.Pass();
+    FetchToWrite(SlotAt(back_.end.Pass()));
   }
   void PopFront() noexcept {
     std::destroy_at(SlotAt(front_.end));

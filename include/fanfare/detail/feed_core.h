@@ -232,14 +232,9 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
       for (auto entry = members_.begin(); entry != members_.end();) {
         const auto [channel, m] = *entry;
         T& offered = Load(*m, value, ++entry == members_.end());
-        T* next = nullptr;
-        const Outcome outcome = channel->TrySend(m->offer_, offered, &next);
-        if (outcome == Outcome::kDone) [[likely]] {
-          if (entry == members_.end()) break;
-          // While the others are served.
-          if (next != nullptr) FetchToWrite(next);
+        const Outcome outcome = channel->TrySend(m->offer_, offered);
+        if (outcome == Outcome::kDone) [[likely]]
           continue;
-        }
         ++missed;
         if (outcome == Outcome::kPending && wait) {
           if (laggards.empty()) turn_.PromiseToLook();

@@ -38,11 +38,15 @@ class RingEnd {
   // next to be emptied.
   [[nodiscard]] std::size_t slot() const noexcept { return slot_; }
 
-  // That was done. Release: the other end sees it.
-  FANFARE_ALWAYS void Pass() noexcept {
-    if (++slot_ == capacity_) slot_ = 0;
+  // That was done; returns the slot that follows. Release: the other end sees
+  // it.
+  FANFARE_ALWAYS std::size_t Pass() noexcept {
+    std::size_t next = slot_ + 1;
+    if (next == capacity_) next = 0;
+    slot_ = next;
     passed_.store(passed_.load(std::memory_order_relaxed) + 1,
                   std::memory_order_release);
+    return next;
   }
 
   // How many values have passed this end.
