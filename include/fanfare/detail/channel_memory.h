@@ -110,7 +110,8 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
         std::construct_at(slot, std::forward<decltype(value)>(value));
       }
     });
-    FetchToWrite(SlotAt(back_.end.Pass()));
+    const std::size_t next = back_.end.Pass();
+    FetchToWrite(SlotAt(next));
   }
   void PopFront() noexcept {
     std::destroy_at(SlotAt(front_.end));
@@ -147,7 +148,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   // subscribers copy one and the same.
   static constexpr bool kCopies =
       std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
-  // Up to here g++ makes moves of registers of a copy.
+  // The size up to which g++ copies through registers.
   static constexpr std::size_t kCopiedInline = 256;
 
   static constexpr std::size_t FirstSlot() noexcept {
