@@ -33,7 +33,6 @@ class IntrusiveList {
 
   [[nodiscard]] bool empty() const noexcept { return front_ == nullptr; }
   [[nodiscard]] T* front() const noexcept { return front_; }
-  [[nodiscard]] T* back() const noexcept { return back_; }
   [[nodiscard]] static T* Next(const T& element) noexcept {
     return static_cast<const ListNode<T>&>(element).next_;
   }
@@ -48,17 +47,21 @@ class IntrusiveList {
   }
 
   void PushBack(T& element) noexcept {
-    ListNode<T>& node = element;
-    node.next_ = nullptr;
-    node.previous_ = back_;
-    NextOf(back_) = &element;
-    back_ = &element;
+    Links(element).next_ = nullptr;
+    if (empty()) {
+      front_ = &element;
+    } else {
+      Links(element).previous_ = Last();
+      Links(*Last()).next_ = &element;
+    }
+    Last() = &element;
   }
 
   void Remove(T& element) noexcept {
-    ListNode<T>& node = element;
-    NextOf(node.previous_) = node.next_;
-    PreviousOf(node.next_) = node.previous_;
+    T* const next = Links(element).next_;
+    T* const previous = Links(element).previous_;
+    (next == nullptr ? Last() : Links(*next).previous_) = previous;
+    (&element == front_ ? front_ : Links(*previous).next_) = next;
   }
 
   // The first element, taken out; null if there is none.
@@ -69,18 +72,13 @@ class IntrusiveList {
   }
 
  private:
-  // The link that points forward from `element`, from the list's start if null.
-  T*& NextOf(T* element) noexcept {
-    return element == nullptr ? front_
-                              : static_cast<ListNode<T>*>(element)->next_;
-  }
-  T*& PreviousOf(T* element) noexcept {
-    return element == nullptr ? back_
-                              : static_cast<ListNode<T>*>(element)->previous_;
-  }
+  static ListNode<T>& Links(T& element) noexcept { return element; }
+
+  // The last element; the first one keeps it, where others keep the one before
+  // them.
+  T*& Last() noexcept { return Links(*front_).previous_; }
 
   T* front_ = nullptr;
-  T* back_ = nullptr;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail
