@@ -192,8 +192,9 @@ int Main(std::span<char*> arguments) {
                 "preemptions", "random", "time", "no schedule breaks that");
   }
   std::size_t count = 0;
-  for (const auto scenarios : {ChannelScenarios(), SelectScenarios(),
-                               FeedScenarios(), ProducerScenarios()}) {
+  for (const auto scenarios :
+       {ChannelScenarios(), SelectScenarios(), FeedScenarios(), LoanScenarios(),
+        ProducerScenarios()}) {
     for (const Scenario& scenario : scenarios) {
       if (!IsWanted(scenario, options)) continue;
       Check(scenario, options);

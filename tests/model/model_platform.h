@@ -234,6 +234,7 @@ struct Platform {
   }
   static constexpr int kMostSpins = 1;
   static constexpr int kMostYields = 1;
+  static constexpr std::size_t kLendEvery = 1;
   // Enough for a Select with two cases: both orders are tried.
   static std::uint32_t Random() noexcept {
     return static_cast<std::uint32_t>(Scheduler::Choose(2));

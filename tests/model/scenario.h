@@ -28,6 +28,7 @@ struct Scenario {
 std::span<const Scenario> ChannelScenarios();
 std::span<const Scenario> SelectScenarios();
 std::span<const Scenario> FeedScenarios();
+std::span<const Scenario> LoanScenarios();
 std::span<const Scenario> ProducerScenarios();
 
 inline void Expect(bool condition, const char* what) {

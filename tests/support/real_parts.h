@@ -35,6 +35,7 @@ struct RealParts {
   }
   static constexpr int kMostSpins = 4;
   static constexpr int kMostYields = 4;
+  static constexpr std::size_t kLendEvery = 2;
   static std::uint32_t Random() noexcept {
     static std::atomic<std::uint32_t> state{1};
     return state = state * 1664525U + 1013904223U;

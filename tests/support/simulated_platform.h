@@ -355,6 +355,7 @@ struct SimulatedPlatform {
   }
   static constexpr int kMostSpins = 1;
   static constexpr int kMostYields = 1;
+  static constexpr std::size_t kLendEvery = 1;
   static std::uint32_t Random() noexcept { return Simulation::Random(); }
 };
 

@@ -19,7 +19,8 @@
 // meet one that waits, to close) takes both locks, the front's first. The
 // receives that wait are kept with the back's lock, and the sends with the
 // front's: one lock tells whether there is anybody on the other side to serve.
-// No thread ever holds the locks of two channels.
+// The back's can be lent to a feed, which then needs none (back_lock.h). No
+// thread ever holds the locks of two channels.
 
 #include <cstddef>
 #include <mutex>
@@ -55,18 +56,41 @@ class ChannelCore final : public ChannelMemory<T> {
   Outcome TrySend(Operation& send, T& value) noexcept {
     {
       const LockGuard lock(back_.lock);
-      if (back_.refuses && (back_.closed || send.retired)) {
-        return Outcome::kClosed;
-      }
-      if (back_.waiting.empty()) [[likely]] {
-        if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
+      const Outcome outcome = SendAtBack(send, value);
+      if (outcome != kMeets) return outcome;
+    }
+    return MeetReceiver(send, value);
+  }
+
+  // The same by who has the turn of a feed, which borrows the back now and then
+  // if it `borrows` (back_lock.h). kLent: another feed has borrowed it.
+  static constexpr Outcome kLent{0xfe};
+  FANFARE_ALWAYS Outcome TrySend(Turn& turn, bool borrows, Operation& send,
+                                 T& value) noexcept {
+    if (back_.lock.LentTo(turn)) {
+      // It is not closed, and nobody waits for a value: the loan would be over.
+      if (back_.refuses && send.retired) return Outcome::kClosed;
+      if (back_.end.HasRoom(front_.end)) [[likely]] {
         Store(send, value);
         return Outcome::kDone;
       }
+      back_.lock.EndLoanTo(turn);
+      return Outcome::kPending;
     }
-    send.value = std::addressof(value);
-    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
+    if (!back_.lock.LockUnlessLent()) return kLent;
+    {
+      const std::lock_guard lock(back_.lock, std::adopt_lock);
+      const Outcome outcome = SendAtBack(send, value);
+      if (outcome == Outcome::kDone && borrows &&
+          back_.end.passed() % Platform::kLendEvery == 0) {
+        back_.lock.Lend(turn);
+      }
+      if (outcome != kMeets) return outcome;
+    }
+    return MeetReceiver(send, value);
   }
+  void EndLoanTo(Turn& turn) noexcept { back_.lock.EndLoanTo(turn); }
+
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));
     if (outcome != kMeets) return outcome;
@@ -177,10 +201,26 @@ class ChannelCore final : public ChannelMemory<T> {
 
   explicit ChannelCore(std::size_t capacity) noexcept : Base(capacity) {}
 
-  // What only a receive at the front can come to: somebody waits for room, whom
-  // to meet takes both locks. (An optional Outcome would be two bytes of one
-  // register to g++.)
+  // What only an operation at one end can come to: somebody waits on the other
+  // side, whom to meet takes both locks. (An optional Outcome would be two
+  // bytes of one register to g++.)
   static constexpr Outcome kMeets{0xff};
+
+  // A send that concerns the back alone, with its lock held.
+  FANFARE_ALWAYS Outcome SendAtBack(Operation& send, T& value) noexcept {
+    if (back_.refuses && (back_.closed || send.retired)) {
+      return Outcome::kClosed;
+    }
+    if (!back_.waiting.empty()) [[unlikely]]
+      return kMeets;
+    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
+    Store(send, value);
+    return Outcome::kDone;
+  }
+  Outcome MeetReceiver(Operation& send, T& value) noexcept {
+    send.value = std::addressof(value);
+    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
+  }
 
   // A receive that concerns the front alone. kPending: the ring is empty and
   // nobody waits for room.

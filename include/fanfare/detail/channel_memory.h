@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/back_lock.h>
 #include <fanfare/detail/cache.h>
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/platform.h>
@@ -76,7 +77,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
 
    private:
     const std::lock_guard<Platform::Lock> front_;
-    const std::lock_guard<Platform::Lock> back_;
+    const std::lock_guard<BackLock> back_;
   };
 
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
@@ -128,10 +129,11 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   // An end of the ring, and the operations of the other side that wait for what
   // is done here. Each has a cache line of its own, which is all that a send or
   // a receive touches but for the value.
+  template <typename Lock>
   struct Side {
     explicit Side(std::size_t capacity) noexcept : end(capacity) {}
 
-    mutable Platform::Lock lock;
+    [[no_unique_address]] mutable Lock lock;  // the flags fit into its padding
     bool closed = false;  // as that of the other side; both locks to change
     // It is closed, or a send was retired: a send looks at its own memory only
     // then. The back's; both locks to change.
@@ -140,8 +142,10 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     OperationQueue waiting;  // both locks to change
   };
 
-  Side back_;  // where values go in; the receives that wait
-  alignas(kCacheLine) Side front_;  // where they come out; the sends that wait
+  // Where values go in; the receives that wait.
+  Side<BackLock> back_;
+  // Where they come out; the sends that wait.
+  alignas(kCacheLine) Side<Platform::Lock> front_;
 
  private:
   // A trivially copyable value is copied, not moved: a feed has many
@@ -155,9 +159,11 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     constexpr auto kUp = [](std::size_t offset, std::size_t alignment) {
       return (offset + alignment - 1) / alignment * alignment;
     };
-    constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Side));
-    constexpr std::size_t kFront = kUp(kBack + sizeof(Side), kCacheLine);
-    constexpr std::size_t kFirst = kUp(kFront + sizeof(Side), alignof(T));
+    using Back = Side<BackLock>;
+    using Front = Side<Platform::Lock>;
+    constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Back));
+    constexpr std::size_t kFront = kUp(kBack + sizeof(Back), kCacheLine);
+    constexpr std::size_t kFirst = kUp(kFront + sizeof(Front), alignof(T));
     return kFirst + sizeof(T) <= sizeof(ChannelMemory) ? kFirst
                                                        : sizeof(ChannelMemory);
   }

@@ -7,7 +7,8 @@
 //
 // A Send walks once over the subscriptions that were there when its turn came,
 // and offers the value to the channel of each. Those that are not ready keep
-// their offers (laggards.h).
+// their offers (laggards.h); most of the others have lent it the lock that it
+// would take for each (back_lock.h).
 //
 // It also does what it can for the Sends that wait for their turn: it makes
 // their offers, one Send after the other, so that no thread has to be woken in
@@ -164,8 +165,8 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
           const std::lock_guard lock(lock_);
           assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
           if (turn_.closed()) return Outcome::kClosed;
-          if (!wait) return turn_.TryTake() ? Outcome::kDone : Outcome::kClosed;
           if (turn_.TakeOrAsk()) return Outcome::kDone;
+          if (!wait) return Outcome::kClosed;
           turns_.PushBack(operation);
           operation.queued = true;
           ++calls_;
@@ -196,6 +197,7 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
       if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
       if (next == nullptr) break;
       const bool was_served = served < kMostServed && Serve(*next);
+      if (!was_served) EndLoans();  // it may sleep
       next->outcome = Outcome::kDone;
       next->waker->Completed(Outcome::kDone);
       if (!was_served) break;
@@ -228,11 +230,12 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
     Laggards<T> laggards;
     std::size_t missed = 0;
     if (members_.size() > kFew) turn_.PromiseToLook();
+    const bool borrows = members_.size() <= kMostLent;
     try {
       for (auto entry = members_.begin(); entry != members_.end();) {
         const auto [channel, m] = *entry;
         T& offered = Load(*m, value, ++entry == members_.end());
-        const Outcome outcome = channel->TrySend(m->offer_, offered);
+        const Outcome outcome = TrySend(*channel, m->offer_, offered, borrows);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         ++missed;
@@ -249,7 +252,29 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
       throw;
     }
     taken = members_.size() - missed;
+    if (!laggards.empty()) EndLoans();
     return laggards;
+  }
+
+  // No code of the user's runs while a feed borrows: nothing is borrowed for
+  // values whose copies run some.
+  FANFARE_ALWAYS Outcome TrySend(ChannelCore<T>& channel, Operation& offer,
+                                 T& value, bool borrows) noexcept {
+    if constexpr (Member::kCopiesLate) {
+      const Outcome outcome = channel.TrySend(turn_, borrows, offer, value);
+      if (outcome != ChannelCore<T>::kLent) [[likely]]
+        return outcome;
+      turn_.PromiseToLook();
+      EndLoans();
+    }
+    return channel.TrySend(offer, value);
+  }
+
+  // The channels that are lent to this feed are free again.
+  FANFARE_SELDOM void EndLoans() noexcept {
+    for (auto entry = members_.begin(); turn_.loans() > 0; ++entry) {
+      entry->channel->EndLoanTo(turn_);
+    }
   }
 
   // Blocks until they have taken theirs; returns how many took it.
@@ -267,6 +292,7 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
     member.Unload();
     if (outcome == Outcome::kClosed) {
       turn_.PromiseToLook();
+      EndLoans();
       End(member);
     }
   }
@@ -332,6 +358,8 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
   static constexpr int kMostServed = 16;
   // So many offers are soon made.
   static constexpr std::size_t kFew = 64;
+  // To so many channels it is soon sent that are lent (back_lock.h).
+  static constexpr std::size_t kMostLent = 1024;
 
   using Base::BeginChange, Base::Change, Base::Enter, Base::FreeMemory,
       Base::LetGo, Base::closes_, Base::destroying_, Base::lock_,

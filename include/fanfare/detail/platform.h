@@ -102,6 +102,9 @@ struct StdPlatform {
   static constexpr int kMostSpins = 32;
   static constexpr int kMostYields = 128;
 
+  // Of how many values one may be followed by a loan (back_lock.h).
+  static constexpr std::size_t kLendEvery = 32;
+
   // A number that is not predictable, for Select's choice (xorshift64*, by
   // Sebastiano Vigna; seeded from the clock and the thread's own address).
   static std::uint32_t Random() noexcept {

@@ -2,8 +2,9 @@
 #ifndef FANFARE_DETAIL_TURN_H_
 #define FANFARE_DETAIL_TURN_H_
 
-// The turn to use a feed's roll of subscriptions: of one Send at a time, or of
-// who changes the roll.
+// The turn to use a feed's roll of subscriptions, and the channels that are
+// lent to the feed (back_lock.h): of one Send at a time, of who changes the
+// roll, or of who ends a loan.
 //
 // Nothing in the way, it costs one exchange to take and a store to give back.
 // Whoever finds it taken has the feed's lock, asks, and looks until it is
@@ -39,10 +40,18 @@ class Turn {
     taken_.store(0, std::memory_order_release);
     return true;
   }
+  // As GiveBack, for a holder so brief that nobody leaves word with it: who has
+  // asked waits until the turn is free.
+  void Drop() noexcept { taken_.store(0, std::memory_order_release); }
   void PromiseToLook() noexcept {
     if ((word_.load(std::memory_order_relaxed) & kWillLook) != 0) return;
     word_.fetch_or(kWillLook, std::memory_order_relaxed);
   }
+
+  // How many locks are lent to the holder (back_lock.h).
+  [[nodiscard]] std::size_t loans() const noexcept { return loans_; }
+  void Borrowed() noexcept { ++loans_; }
+  void Returned() noexcept { --loans_; }
 
   // What follows is called with the feed's lock held; closed() by the holder,
   // too.
@@ -94,6 +103,7 @@ class Turn {
 
   Platform::Atomic<unsigned> taken_{0};  // 1: taken
   Platform::Atomic<unsigned> word_{0};
+  std::size_t loans_ = 0;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

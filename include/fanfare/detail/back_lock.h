@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_BACK_LOCK_H_
+#define FANFARE_DETAIL_BACK_LOCK_H_
+
+// The lock of a channel's back, which can be lent to a feed. ("Biased locking",
+// Kawachiya, Koseki and Onodera, 2002, but to whoever has a feed's turn instead
+// of to a thread.)
+//
+// While it is lent, whoever has the feed's turn has the back, too, and takes no
+// lock for it: a Send to N channels costs one exchange instead of 1 + N.
+// Anybody else who locks it takes the turn for a moment, and ends the loan;
+// from then on it is a lock like any other, until it is lent again.
+//
+// Nobody waits for long: who has the turn of a feed that has borrowed something
+// waits for nothing but locks that are not lent. Before it would wait for
+// another feed's turn, or for a receiver, runs code of the user's, or leaves
+// the turn to a thread that still has to wake up, it ends all loans.
+//
+// The feed is still there when its turn is looked at: a subscription leaves it
+// only after it was retired, with this lock held.
+
+#include <fanfare/detail/platform.h>
+#include <fanfare/detail/turn.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+class BackLock {
+ public:
+  FANFARE_ALWAYS void lock() noexcept {
+    if (!LockUnlessLent()) [[unlikely]]
+      LockLent();
+  }
+  FANFARE_ALWAYS void unlock() noexcept { lock_.unlock(); }
+
+  // False: it is lent, and was not locked.
+  FANFARE_ALWAYS bool LockUnlessLent() noexcept {
+    lock_.lock();
+    if (borrower_.load(std::memory_order_acquire) == nullptr) [[likely]]
+      return true;
+    lock_.unlock();
+    return false;
+  }
+
+  // The rest is for who has the turn.
+
+  [[nodiscard]] FANFARE_ALWAYS bool LentTo(const Turn& turn) const noexcept {
+    return borrower_.load(std::memory_order_relaxed) == &turn;
+  }
+  // Holds the lock, too, and unlocks it as ever.
+  void Lend(Turn& turn) noexcept {
+    turn.Borrowed();
+    borrower_.store(&turn, std::memory_order_relaxed);
+  }
+  // Release: as an unlock.
+  void EndLoanTo(Turn& turn) noexcept {
+    if (!LentTo(turn)) return;
+    turn.Returned();
+    borrower_.store(nullptr, std::memory_order_release);
+  }
+
+ private:
+  FANFARE_SELDOM void LockLent() noexcept {
+    BriefWait<Platform> turn_taken;
+    for (;; turn_taken.Wait()) {
+      lock_.lock();
+      Turn* const turn = borrower_.load(std::memory_order_acquire);
+      if (turn == nullptr) return;
+      if (turn->TryTake()) {
+        EndLoanTo(*turn);
+        turn->Drop();
+        return;
+      }
+      lock_.unlock();
+    }
+  }
+
+  // Whose turn guards the back; changed only by who has that turn.
+  Platform::Atomic<Turn*> borrower_{nullptr};
+  Platform::Lock lock_;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_BACK_LOCK_H_

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+//
+// The back of a channel, lent to a feed (after every value here).
+
+#include "scenario.h"
+// The platform comes first.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+
+#include <fanfare/feed.h>
+
+namespace model {
+namespace {
+
+using fanfare::Channel;
+using fanfare::Feed;
+using fanfare::Subscription;
+
+// A feed that has borrowed the channel of its one subscriber.
+struct Loan {
+  Loan() {
+    feed.emplace();
+    subscription = feed->Subscribe(channel);
+    feed->Send(0);
+    Expect(channel.TryReceive() == 0, "not sent");
+  }
+  ~Loan() { ExpectNobodyWaits(channel); }
+  Loan(const Loan&) = delete;
+  Loan& operator=(const Loan&) = delete;
+
+  std::optional<Feed<int>> feed;
+  Channel<int> channel{4};
+  Subscription subscription;
+};
+
+void LoanAndReceive() {
+  Loan loan;
+  Scheduler::Interleave({[&] {
+                           loan.feed->Send(1);
+                           loan.feed->Send(2);
+                         },
+                         [&] {
+                           Expect(loan.channel.Receive() == 1, "not the first");
+                           Expect(loan.channel.Receive() == 2, "not the next");
+                         }});
+}
+
+void LoanAndSend() {
+  Loan loan;
+  Scheduler::Interleave({[&] {
+                           loan.feed->Send(1);
+                           loan.feed->Send(2);
+                         },
+                         [&] {
+                           loan.channel.Send(11);
+                           loan.channel.Send(12);
+                         }});
+  std::array last{0, 10};
+  for (int i = 0; i < 4; ++i) {
+    const int value = loan.channel.TryReceive().value_or(0);
+    int& before = value < 10 ? last[0] : last[1];
+    Expect(value == before + 1, "a value is lost, doubled or out of order");
+    before = value;
+  }
+}
+
+// Each has borrowed the channel to which the other one sends first.
+void LoansOfTwoFeeds() {
+  Loan one, other;
+  const auto also = one.feed->Subscribe(other.channel);
+  const auto too = other.feed->Subscribe(one.channel);
+  Scheduler::Interleave(
+      {[&] { Expect(one.feed->Send(1) == 2, "not to two"); },
+       [&] { Expect(other.feed->Send(2) == 2, "not to two"); },
+       [&] { static_cast<void>(one.channel.size()); }});
+  for (const auto* loan : {&one, &other}) {
+    int sum = 0;
+    while (const auto value = loan->channel.TryReceive()) sum += *value;
+    Expect(sum == 3, "a value is lost or doubled");
+  }
+}
+
+// A feed that has borrowed a channel, and before it comes to that has to wait
+// for another subscriber, whose channel is full.
+struct LoanBehindALaggard {
+  LoanBehindALaggard() {
+    laggard_subscription = feed.Subscribe(laggard);
+    subscription = feed.Subscribe(channel);
+    feed.Send(0);
+    Expect(channel.TryReceive() == 0, "not sent");
+  }
+
+  void LetTheLaggardReceive() const {
+    Expect(laggard.Receive() == 0, "not the first");
+    Expect(laggard.Receive() == 1, "not the next");
+  }
+
+  Feed<int> feed;
+  Channel<int> laggard{1}, channel{4};
+  Subscription laggard_subscription, subscription;
+};
+
+void LoanAndUnsubscribe() {
+  LoanBehindALaggard loan;
+  std::size_t taken = 0;
+  std::size_t seen = 0;
+  Scheduler::Interleave({[&] { taken = loan.feed.Send(1); },
+                         [&] {
+                           loan.subscription.Unsubscribe();
+                           seen = loan.channel.size();
+                           loan.LetTheLaggardReceive();
+                         }});
+  Expect(loan.channel.size() == seen, "a delivery after Unsubscribe");
+  Expect(1 + seen == taken, "another number than were taken");
+}
+
+void LoanOfAChannelSubscribedTwice() {
+  LoanBehindALaggard loan;
+  auto second = loan.feed.Subscribe(loan.channel);
+  std::size_t seen = 0;
+  Scheduler::Interleave({[&] { loan.feed.Send(1); },
+                         [&] {
+                           second.Unsubscribe();
+                           seen = loan.channel.size();
+                           loan.LetTheLaggardReceive();
+                         }});
+  Expect(loan.channel.size() == std::max<std::size_t>(seen, 1),
+         "a delivery after Unsubscribe");
+}
+
+void LoanAndLaggard() {
+  LoanBehindALaggard loan;
+  Scheduler::Interleave({[&] { loan.feed.Send(1); },
+                         [&] {
+                           Expect(loan.channel.Receive() == 1, "not the value");
+                           static_cast<void>(loan.channel.size());
+                           loan.LetTheLaggardReceive();
+                         }});
+}
+
+void LoanAndClose() {
+  Loan loan;
+  std::size_t taken = 0;
+  Scheduler::Interleave({[&] {
+                           taken += loan.feed->Send(1);
+                           taken += loan.feed->Send(2);
+                         },
+                         [&] { loan.channel.Close(); }});
+  Expect(CountLeft(loan.channel) == taken, "another number than were taken");
+  loan.feed->Send(3);
+  Expect(loan.feed->subscriber_count() == 0, "the subscription has not ended");
+}
+
+// The last who asks the feed for its turn is a Send of another thread.
+void LoanAndDestructor() {
+  Loan loan;
+  Scheduler::Interleave({[&] {
+                           loan.subscription = {};
+                           loan.feed.reset();
+                         },
+                         [&] { loan.channel.Send(1); },
+                         [&] { loan.channel.Send(2); }});
+  Expect(CountLeft(loan.channel) == 2, "a value is lost or doubled");
+}
+
+// A TrySend is not kept from sending by somebody who only ends a loan.
+void LoanAndTrySend() {
+  Loan loan;
+  Scheduler::Interleave(
+      {[&] { Expect(loan.feed->TrySend(1) == 1, "it was not sent"); },
+       [&] { static_cast<void>(loan.channel.size()); }});
+}
+
+constexpr std::array kScenarios = {
+    Scenario{"loan_receive",
+             "a receive that waits ends the loan, and is given the next value",
+             LoanAndReceive},
+    Scenario{"loan_send", "the same for a send; no value is lost", LoanAndSend},
+    Scenario{"loan_two_feeds",
+             "two feeds with loans do not wait for each other",
+             LoansOfTwoFeeds},
+    Scenario{"loan_unsubscribe", "nothing is delivered after Unsubscribe",
+             LoanAndUnsubscribe},
+    Scenario{"loan_twice",
+             "the same where the channel has another subscription",
+             LoanOfAChannelSubscribedTwice},
+    Scenario{"loan_laggard", "a Send that waits keeps no loan", LoanAndLaggard},
+    Scenario{"loan_close",
+             "a channel's Close refuses a Send or lets it through",
+             LoanAndClose},
+    Scenario{"loan_destroyed", "who ends a loan finds the feed still there",
+             LoanAndDestructor},
+    Scenario{"loan_try", "a TrySend is not refused because a loan is ended",
+             LoanAndTrySend},
+};
+
+}  // namespace
+
+std::span<const Scenario> LoanScenarios() { return kScenarios; }
+
+}  // namespace model
