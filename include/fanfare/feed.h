@@ -128,7 +128,8 @@ class Feed {
     }
 
   // Delivers to the channels that are ready. Never blocks; returns 0 while
-  // another Send is under way. (F3, F7)
+  // another Send is under way, unless that one is just about to return. (F3,
+  // F7)
   template <typename U = T>
     requires std::is_convertible_v<U&&, T> std::size_t TrySend(U&& value) {
       return Deliver(std::forward<U>(value), false);

@@ -83,6 +83,22 @@ void LoansOfTwoFeeds() {
   }
 }
 
+// One feed comes to a receiver that waits, whom the other one serves first, and
+// then borrows his channel.
+void LoanBehindAReceiver() {
+  Feed<int> one, other;
+  const Channel<int> channel(4);
+  const auto subscription = one.Subscribe(channel);
+  const auto also = other.Subscribe(channel);
+  Scheduler::Interleave(
+      {[&] { Expect(channel.Receive().has_value(), "ended"); },
+       [&] { one.Send(1); },
+       [&] {
+         for (int value = 2; value < 5; ++value) other.Send(value);
+       }});
+  Expect(CountLeft(channel) == 3, "a value is lost or doubled");
+}
+
 // A feed that has borrowed a channel, and before it comes to that has to wait
 // for another subscriber, whose channel is full.
 struct LoanBehindALaggard {
@@ -182,6 +198,8 @@ constexpr std::array kScenarios = {
     Scenario{"loan_two_feeds",
              "two feeds with loans do not wait for each other",
              LoansOfTwoFeeds},
+    Scenario{"loan_meets", "nor for a receiver whose channel is lent meanwhile",
+             LoanBehindAReceiver},
     Scenario{"loan_unsubscribe", "nothing is delivered after Unsubscribe",
              LoanAndUnsubscribe},
     Scenario{"loan_twice",

@@ -168,6 +168,10 @@ class Simulation {
       Point();
       return value_.fetch_or(bits, order);
     }
+    T fetch_and(T bits, std::memory_order order = kOrder) noexcept {
+      Point();
+      return value_.fetch_and(bits, order);
+    }
     T fetch_add(T by, std::memory_order order = kOrder) noexcept {
       Point();
       return value_.fetch_add(by, order);

@@ -93,6 +93,11 @@ class Atomic {
     Stumble();
     return value_.fetch_or(bits, order);
   }
+  T fetch_and(T bits,
+              std::memory_order order = std::memory_order_seq_cst) noexcept {
+    Stumble();
+    return value_.fetch_and(bits, order);
+  }
   template <typename... Orders>
   bool compare_exchange_strong(T& expected, T desired,
                                Orders... orders) noexcept {

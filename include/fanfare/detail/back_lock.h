@@ -9,12 +9,14 @@
 // While it is lent, whoever has the feed's turn has the back, too, and takes no
 // lock for it: a Send to N channels costs one exchange instead of 1 + N.
 // Anybody else who locks it takes the turn for a moment, and ends the loan;
-// from then on it is a lock like any other, until it is lent again.
+// from then on it is a lock like any other, until it is lent again. If he finds
+// the turn taken he leaves word, and its holder ends all loans before it gives
+// the turn back: so he waits for one Send at most.
 //
-// Nobody waits for long: who has the turn of a feed that has borrowed something
-// waits for nothing but locks that are not lent. Before it would wait for
-// another feed's turn, or for a receiver, runs code of the user's, or leaves
-// the turn to a thread that still has to wake up, it ends all loans.
+// That one does not wait: who has a turn and loans waits for nothing but locks
+// that are not lent. It ends all loans before it waits for another feed's turn
+// or for a receiver, runs code of the user's, or leaves the turn to a thread
+// that still has to wake up. So two feeds never wait for each other.
 //
 // The feed is still there when its turn is looked at: a subscription leaves it
 // only after it was retired, with this lock held.
@@ -27,13 +29,13 @@ namespace fanfare::inline FANFARE_ABI::detail {
 class BackLock {
  public:
   FANFARE_ALWAYS void lock() noexcept {
-    if (!LockUnlessLent()) [[unlikely]]
+    if (!try_lock()) [[unlikely]]
       LockLent();
   }
   FANFARE_ALWAYS void unlock() noexcept { lock_.unlock(); }
 
   // False: it is lent, and was not locked.
-  FANFARE_ALWAYS bool LockUnlessLent() noexcept {
+  FANFARE_ALWAYS bool try_lock() noexcept {
     lock_.lock();
     if (borrower_.load(std::memory_order_acquire) == nullptr) [[likely]]
       return true;
@@ -65,11 +67,12 @@ class BackLock {
       lock_.lock();
       Turn* const turn = borrower_.load(std::memory_order_acquire);
       if (turn == nullptr) return;
-      if (turn->TryTake()) {
+      if (turn->TryTakeFree()) {
         EndLoanTo(*turn);
         turn->Drop();
         return;
       }
+      turn->WantLoan();
       lock_.unlock();
     }
   }

@@ -19,8 +19,8 @@
 // meet one that waits, to close) takes both locks, the front's first. The
 // receives that wait are kept with the back's lock, and the sends with the
 // front's: one lock tells whether there is anybody on the other side to serve.
-// The back's can be lent to a feed, which then needs none (back_lock.h). No
-// thread ever holds the locks of two channels.
+// No thread ever holds the locks of two channels; but the back's can be lent to
+// a feed, which then needs none (back_lock.h).
 
 #include <cstddef>
 #include <mutex>
@@ -59,7 +59,8 @@ class ChannelCore final : public ChannelMemory<T> {
       const Outcome outcome = SendAtBack(send, value);
       if (outcome != kMeets) return outcome;
     }
-    return MeetReceiver(send, value);
+    send.value = std::addressof(value);
+    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
 
   // The same by who has the turn of a feed, which borrows the back now and then
@@ -77,9 +78,10 @@ class ChannelCore final : public ChannelMemory<T> {
       back_.lock.EndLoanTo(turn);
       return Outcome::kPending;
     }
-    if (!back_.lock.LockUnlessLent()) return kLent;
     {
-      const std::lock_guard lock(back_.lock, std::adopt_lock);
+      const std::unique_lock lock(back_.lock, std::try_to_lock);
+      if (!lock) [[unlikely]]
+        return kLent;
       const Outcome outcome = SendAtBack(send, value);
       if (outcome == Outcome::kDone && borrows &&
           back_.end.passed() % Platform::kLendEvery == 0) {
@@ -87,7 +89,9 @@ class ChannelCore final : public ChannelMemory<T> {
       }
       if (outcome != kMeets) return outcome;
     }
-    return MeetReceiver(send, value);
+    send.value = std::addressof(value);
+    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr,
+                                             std::try_to_lock);
   }
   void EndLoanTo(Turn& turn) noexcept { back_.lock.EndLoanTo(turn); }
 
@@ -217,10 +221,6 @@ class ChannelCore final : public ChannelMemory<T> {
     Store(send, value);
     return Outcome::kDone;
   }
-  Outcome MeetReceiver(Operation& send, T& value) noexcept {
-    send.value = std::addressof(value);
-    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
-  }
 
   // A receive that concerns the front alone. kPending: the ring is empty and
   // nobody waits for room.
@@ -279,13 +279,16 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 
   // One attempt under both locks, then the wake-up of the counterpart outside.
-  template <auto kAttempt>
+  // With std::try_to_lock: kLent if the back is lent.
+  template <auto kAttempt, typename... Try>
   FANFARE_SELDOM Outcome AtBothEnds(Operation& operation, Claim* claim,
-                                    OperationQueue* queue) noexcept {
+                                    OperationQueue* queue,
+                                    Try... try_back) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
     {
-      const BothEnds locked(*this);
+      const BothEnds locked(*this, try_back...);
+      if (sizeof...(Try) > 0 && !locked.held()) return kLent;
       outcome = (this->*kAttempt)(operation, claim, partner);
       operation.outcome = outcome;
       if (outcome == Outcome::kPending && queue != nullptr) {

@@ -74,10 +74,14 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
    public:
     explicit BothEnds(const ChannelMemory& channel) noexcept
         : front_(channel.front_.lock), back_(channel.back_.lock) {}
+    // The same, unless the back is lent.
+    BothEnds(const ChannelMemory& channel, std::try_to_lock_t try_back) noexcept
+        : front_(channel.front_.lock), back_(channel.back_.lock, try_back) {}
+    [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
 
    private:
     const std::lock_guard<Platform::Lock> front_;
-    const std::lock_guard<BackLock> back_;
+    const std::unique_lock<BackLock> back_;
   };
 
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {

@@ -181,6 +181,7 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
   FANFARE_SELDOM void PassTurn() noexcept {
     Member* gone = nullptr;
     for (int served = 0;; ++served) {
+      if (turn_.loan_wanted()) EndLoans();
       WaitingSend* next;
       Operation* drained = nullptr;
       {
@@ -230,7 +231,8 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
     Laggards<T> laggards;
     std::size_t missed = 0;
     if (members_.size() > kFew) turn_.PromiseToLook();
-    const bool borrows = members_.size() <= kMostLent;
+    bool borrows = members_.size() <= kMostLent;
+    if (!borrows) EndLoans();
     try {
       for (auto entry = members_.begin(); entry != members_.end();) {
         const auto [channel, m] = *entry;
@@ -244,6 +246,7 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
           laggards.Add(*m, offered);
         } else {
           Refused(*m, outcome);
+          borrows = false;
         }
       }
     } catch (...) {
@@ -256,16 +259,17 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
     return laggards;
   }
 
-  // No code of the user's runs while a feed borrows: nothing is borrowed for
-  // values whose copies run some.
+  // Nothing is borrowed for values whose copies run code of the user's. Who had
+  // to end loans borrows no more on this walk, so that they are ended once.
   FANFARE_ALWAYS Outcome TrySend(ChannelCore<T>& channel, Operation& offer,
-                                 T& value, bool borrows) noexcept {
+                                 T& value, bool& borrows) noexcept {
     if constexpr (Member::kCopiesLate) {
       const Outcome outcome = channel.TrySend(turn_, borrows, offer, value);
       if (outcome != ChannelCore<T>::kLent) [[likely]]
         return outcome;
       turn_.PromiseToLook();
       EndLoans();
+      borrows = false;
     }
     return channel.TrySend(offer, value);
   }

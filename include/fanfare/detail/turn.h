@@ -7,7 +7,8 @@
 // roll, or of who ends a loan.
 //
 // Nothing in the way, it costs one exchange to take and a store to give back.
-// Whoever finds it taken has the feed's lock, asks, and looks until it is
+// Whoever finds it taken has the feed's lock (or wants no more than a loan to
+// end, and leaves word of that), asks, and looks until it is
 // either free or its holder has promised to look after things, with the lock
 // held, before it gives the turn back; then it leaves word with the
 // feed and goes. A holder promises as soon as it reads that it was asked, and
@@ -28,6 +29,10 @@ class Turn {
   bool TryTake() noexcept {
     return taken_.exchange(1, std::memory_order_acquire) == 0;
   }
+  // The same for who looks again and again.
+  bool TryTakeFree() noexcept {
+    return taken_.load(std::memory_order_relaxed) == 0 && TryTake();
+  }
 
   // For the holder, as the next one. Gives it back; false: there is something
   // to look after first, with the feed's lock held.
@@ -42,16 +47,29 @@ class Turn {
   }
   // As GiveBack, for a holder so brief that nobody leaves word with it: who has
   // asked waits until the turn is free.
-  void Drop() noexcept { taken_.store(0, std::memory_order_release); }
+  void Drop() noexcept {
+    if (loan_wanted()) word_.fetch_and(~kLoanWanted, std::memory_order_relaxed);
+    taken_.store(0, std::memory_order_release);
+  }
   void PromiseToLook() noexcept {
     if ((word_.load(std::memory_order_relaxed) & kWillLook) != 0) return;
     word_.fetch_or(kWillLook, std::memory_order_relaxed);
   }
 
-  // How many locks are lent to the holder (back_lock.h).
+  // How many locks are lent to the holder (back_lock.h), and whether somebody
+  // wants one.
   [[nodiscard]] std::size_t loans() const noexcept { return loans_; }
+  [[nodiscard]] bool loan_wanted() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & kLoanWanted) != 0;
+  }
   void Borrowed() noexcept { ++loans_; }
   void Returned() noexcept { --loans_; }
+
+  // For who has found it taken. May get lost, and is said at each look.
+  void WantLoan() noexcept {
+    if (loan_wanted()) return;
+    word_.fetch_or(kLoanWanted, std::memory_order_relaxed);
+  }
 
   // What follows is called with the feed's lock held; closed() by the holder,
   // too.
@@ -62,7 +80,7 @@ class Turn {
     BriefWait<Platform> taken;
     unsigned word = word_.fetch_or(kAsked, std::memory_order_relaxed);
     while ((word & kWillLook) == 0) {
-      if (taken_.load(std::memory_order_relaxed) == 0 && TryTake()) {
+      if (TryTakeFree()) {
         Renew();
         return true;
       }
@@ -89,6 +107,7 @@ class Turn {
   static constexpr unsigned kAsked = 1;     // set and reset with the lock held
   static constexpr unsigned kWillLook = 2;  // by the holder, alone till asked
   static constexpr unsigned kClosed = 4;    // set with the lock held
+  static constexpr unsigned kLoanWanted = 8;  // by anybody
 
   // False: there is more than a promise. (Who relies on one has asked.)
   bool TakePromiseBack() noexcept {
