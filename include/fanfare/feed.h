@@ -128,7 +128,7 @@ class Feed {
     }
 
   // Delivers to the channels that are ready. Never blocks; returns 0 while
-  // another Send is under way, unless that one is just about to return. (F3,
+  // another Send is under way, unless that one is over in a moment. (F3,
   // F7)
   template <typename U = T>
     requires std::is_convertible_v<U&&, T> std::size_t TrySend(U&& value) {

@@ -11,12 +11,14 @@
 // Anybody else who locks it takes the turn for a moment, and ends the loan;
 // from then on it is a lock like any other, until it is lent again. If he finds
 // the turn taken he leaves word, and its holder ends all loans before it gives
-// the turn back: so he waits for one Send at most.
+// the turn back; and the lock is not lent again before he has had it. He holds
+// no lock while he waits.
 //
-// That one does not wait: who has a turn and loans waits for nothing but locks
-// that are not lent. It ends all loans before it waits for another feed's turn
-// or for a receiver, runs code of the user's, or leaves the turn to a thread
-// that still has to wake up. So two feeds never wait for each other.
+// So he waits for one Send, and that one does not wait: who has a turn and
+// loans waits for nothing but locks that are not lent. It ends all loans before
+// it waits for another feed's turn or for a receiver, runs code of the user's,
+// or leaves the turn to a thread that still has to wake up. So two feeds never
+// wait for each other.
 //
 // The feed is still there when its turn is looked at: a subscription leaves it
 // only after it was retired, with this lock held.
@@ -48,8 +50,10 @@ class BackLock {
   [[nodiscard]] FANFARE_ALWAYS bool LentTo(const Turn& turn) const noexcept {
     return borrower_.load(std::memory_order_relaxed) == &turn;
   }
-  // Holds the lock, too, and unlocks it as ever.
+  // Holds the lock, too, and unlocks it as ever. Does nothing while somebody
+  // waits for it.
   void Lend(Turn& turn) noexcept {
+    if (wanted_) return;
     turn.Borrowed();
     borrower_.store(&turn, std::memory_order_relaxed);
   }
@@ -66,20 +70,24 @@ class BackLock {
     for (;; turn_taken.Wait()) {
       lock_.lock();
       Turn* const turn = borrower_.load(std::memory_order_acquire);
-      if (turn == nullptr) return;
-      if (turn->TryTakeFree()) {
+      wanted_ = turn != nullptr && !turn->TryTakeFree();
+      if (wanted_) {
+        turn->WantLoan();
+        lock_.unlock();
+        continue;
+      }
+      if (turn != nullptr) {
         EndLoanTo(*turn);
         turn->Drop();
-        return;
       }
-      turn->WantLoan();
-      lock_.unlock();
+      return;
     }
   }
 
   // Whose turn guards the back; changed only by who has that turn.
   Platform::Atomic<Turn*> borrower_{nullptr};
   Platform::Lock lock_;
+  bool wanted_ = false;  // guarded by lock_
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

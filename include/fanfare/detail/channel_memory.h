@@ -73,15 +73,23 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   class BothEnds {
    public:
     explicit BothEnds(const ChannelMemory& channel) noexcept
-        : front_(channel.front_.lock), back_(channel.back_.lock) {}
+        : BothEnds(channel, std::try_to_lock) {
+      while (!held()) {
+        // A receive shall not wait for the end of a loan.
+        front_.unlock();
+        { const std::lock_guard ends_loan(channel.back_.lock); }
+        front_.lock();
+        static_cast<void>(back_.try_lock());
+      }
+    }
     // The same, unless the back is lent.
     BothEnds(const ChannelMemory& channel, std::try_to_lock_t try_back) noexcept
         : front_(channel.front_.lock), back_(channel.back_.lock, try_back) {}
     [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
 
    private:
-    const std::lock_guard<Platform::Lock> front_;
-    const std::unique_lock<BackLock> back_;
+    std::unique_lock<Platform::Lock> front_;
+    std::unique_lock<BackLock> back_;
   };
 
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {

@@ -181,7 +181,7 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
   FANFARE_SELDOM void PassTurn() noexcept {
     Member* gone = nullptr;
     for (int served = 0;; ++served) {
-      if (turn_.loan_wanted()) EndLoans();
+      if (turn_.TakeLoanWanted()) EndLoans();
       WaitingSend* next;
       Operation* drained = nullptr;
       {
@@ -241,12 +241,13 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         ++missed;
+        // To end loans, and to wait, are followed by no new ones.
+        borrows = borrows && outcome == Outcome::kPending && !wait;
         if (outcome == Outcome::kPending && wait) {
           if (laggards.empty()) turn_.PromiseToLook();
           laggards.Add(*m, offered);
         } else {
           Refused(*m, outcome);
-          borrows = false;
         }
       }
     } catch (...) {
@@ -259,8 +260,8 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
     return laggards;
   }
 
-  // Nothing is borrowed for values whose copies run code of the user's. Who had
-  // to end loans borrows no more on this walk, so that they are ended once.
+  // Nothing is borrowed for values whose copies run code of the user's. After
+  // loans had to be ended a walk borrows no more, so that they are ended once.
   FANFARE_ALWAYS Outcome TrySend(ChannelCore<T>& channel, Operation& offer,
                                  T& value, bool& borrows) noexcept {
     if constexpr (Member::kCopiesLate) {

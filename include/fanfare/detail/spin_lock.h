@@ -5,8 +5,8 @@
 // A lock for a few instructions: one exchange to take it, one store to give it
 // back, a word of memory (to exchange a byte takes longer). No user code but
 // nothrow moves of values runs under it; who holds it waits for nothing but the
-// next such lock, a held claim (operation.h), a turn's promise (turn.h) or the
-// end of a loan (back_lock.h), each of which is about to come.
+// next such lock, a held claim (operation.h) or a turn's promise (turn.h), each
+// of which is about to come.
 
 #include <atomic>
 

@@ -7,14 +7,15 @@
 // roll, or of who ends a loan.
 //
 // Nothing in the way, it costs one exchange to take and a store to give back.
-// Whoever finds it taken has the feed's lock (or wants no more than a loan to
-// end, and leaves word of that), asks, and looks until it is
+// Whoever finds it taken has the feed's lock, asks, and looks until it is
 // either free or its holder has promised to look after things, with the lock
 // held, before it gives the turn back; then it leaves word with the
 // feed and goes. A holder promises as soon as it reads that it was asked, and
 // before it waits, takes the feed's lock, runs code of the user's (but nothrow
 // moves), or has made more than a few offers: so nobody looks for long. A
 // promise that nobody has read it takes back at the end, and needs no lock.
+//
+// Who only wants a loan to end leaves word without the lock, and looks again.
 //
 // No fence is needed between the holder's store and its look whether it was
 // asked: if it misses that, the one who asked finds the turn free.
@@ -45,10 +46,10 @@ class Turn {
     taken_.store(0, std::memory_order_release);
     return true;
   }
-  // As GiveBack, for a holder so brief that nobody leaves word with it: who has
-  // asked waits until the turn is free.
+  // As GiveBack, for who took it to end a loan: whoever has asked waits until
+  // it is free, and whoever wants another loan to end says so again.
   void Drop() noexcept {
-    if (loan_wanted()) word_.fetch_and(~kLoanWanted, std::memory_order_relaxed);
+    static_cast<void>(TakeLoanWanted());
     taken_.store(0, std::memory_order_release);
   }
   void PromiseToLook() noexcept {
@@ -57,10 +58,12 @@ class Turn {
   }
 
   // How many locks are lent to the holder (back_lock.h), and whether somebody
-  // wants one.
+  // has wanted one since it was last asked.
   [[nodiscard]] std::size_t loans() const noexcept { return loans_; }
-  [[nodiscard]] bool loan_wanted() const noexcept {
-    return (word_.load(std::memory_order_relaxed) & kLoanWanted) != 0;
+  bool TakeLoanWanted() noexcept {
+    if (!loan_wanted()) return false;
+    word_.fetch_and(~kLoanWanted, std::memory_order_relaxed);
+    return true;
   }
   void Borrowed() noexcept { ++loans_; }
   void Returned() noexcept { --loans_; }
@@ -108,6 +111,10 @@ class Turn {
   static constexpr unsigned kWillLook = 2;  // by the holder, alone till asked
   static constexpr unsigned kClosed = 4;    // set with the lock held
   static constexpr unsigned kLoanWanted = 8;  // by anybody
+
+  [[nodiscard]] bool loan_wanted() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & kLoanWanted) != 0;
+  }
 
   // False: there is more than a promise. (Who relies on one has asked.)
   bool TakePromiseBack() noexcept {
