@@ -421,29 +421,32 @@ TEST_CASE("F8: feeds are closed and destroyed under load") {
   CHECK(rounds > 0);
 }
 
-TEST_CASE("F5 S6: feeds share channels that Selects empty") {
+TEST_CASE("F5 S6: feeds and others share channels that Selects empty") {
   constexpr std::size_t kChannels = 3;
+  constexpr std::size_t kFeeds = 2;
+  constexpr std::size_t kOthers = 2;
+  constexpr std::size_t kSources = kFeeds + kOthers;
   const StressTimer timer(1);
   std::uint32_t seed = 1;
   std::size_t total = 0;
   do {
     unsteady::on = !unsteady::on;
-    std::array<Feed<std::uint64_t>, 2> feeds;
+    std::array<Feed<std::uint64_t>, kFeeds> feeds;
     const std::array<Channel<std::uint64_t>, kChannels> channels = {
         Channel<std::uint64_t>(0), Channel<std::uint64_t>(1),
         Channel<std::uint64_t>(64)};
     std::atomic<bool> over{false};
     std::stop_source stop;
 
-    // Each value is the number of its feed and its own; of one feed's values
-    // any thread sees a growing sequence in each channel.
+    // Each value is the number of its source and its own; of one source's
+    // values any thread sees a growing sequence in each channel.
     Threads<std::size_t> senders;
-    for (std::size_t f = 0; f < 2; ++f) {
+    for (std::size_t f = 0; f < kFeeds; ++f) {
       senders.emplace_back([&, f, dice = Dice(seed++)]() mutable {
         std::size_t count = 0;
-        for (std::uint64_t i = 1; !over; ++i) {
-          count += dice(4) == 0 ? feeds[f].TrySend(2 * i + f)
-                                : feeds[f].Send(2 * i + f);
+        for (std::uint64_t value = kSources + f; !over; value += kSources) {
+          count +=
+              dice(4) == 0 ? feeds[f].TrySend(value) : feeds[f].Send(value);
         }
         return count;
       });
@@ -452,11 +455,11 @@ TEST_CASE("F5 S6: feeds share channels that Selects empty") {
     for (std::size_t r = 0; r < 2; ++r) {
       receivers.emplace_back([&] {
         std::pair<std::size_t, bool> result = {0, true};
-        std::array<std::array<std::uint64_t, 2>, kChannels> last{};
+        std::array<std::array<std::uint64_t, kSources>, kChannels> last{};
         const auto log = [&](std::size_t channel) {
           return [&, channel](std::uint64_t value) {
             ++result.first;
-            std::uint64_t& previous = last[channel][value % 2];
+            std::uint64_t& previous = last[channel][value % kSources];
             // Equal: the channel was subscribed twice.
             result.second = result.second && value >= previous;
             previous = value;
@@ -470,27 +473,32 @@ TEST_CASE("F5 S6: feeds share channels that Selects empty") {
         return result;
       });
     }
-    Threads<bool> churning;
-    for (std::size_t c = 0; c < 2; ++c) {
-      churning.emplace_back([&, dice = Dice(seed++)]() mutable {
+    // They subscribe, unsubscribe, and send to a channel by themselves.
+    Threads<std::size_t> others;
+    for (std::size_t o = 0; o < kOthers; ++o) {
+      others.emplace_back([&, o, dice = Dice(seed++)]() mutable {
+        std::size_t count = 0;
         std::deque<Subscription> subscriptions;
-        while (!over) {
+        for (std::uint64_t value = kSources + kFeeds + o; !over;
+             value += kSources) {
+          const auto& channel = channels[dice(std::uint32_t{kChannels})];
           if (subscriptions.size() < dice(6)) {
-            subscriptions.push_back(feeds[dice(2)].Subscribe(
-                channels[dice(std::uint32_t{kChannels})]));
+            subscriptions.push_back(
+                feeds[dice(std::uint32_t{kFeeds})].Subscribe(channel));
           } else if (!subscriptions.empty()) {
             subscriptions.pop_front();
           }
+          if (dice(4) == 0 && channel.TrySend(value)) ++count;
           std::this_thread::yield();
         }
-        return true;
+        return count;
       });
     }
     WaitFor(kRound);
     over = true;
     std::size_t counted = 0;
     for (auto& sender : senders) counted += sender.Get();
-    for (auto& one : churning) one.Get();
+    for (auto& other : others) counted += other.Get();
     stop.request_stop();
     std::size_t received = 0;
     bool in_order = true;
