@@ -2,42 +2,39 @@
 #ifndef FANFARE_DETAIL_FEED_CORE_H_
 #define FANFARE_DETAIL_FEED_CORE_H_
 
-// The turn to send on a feed, and Send itself, which is one select that
-// completes all of its cases.
+// A feed: Sends that take turns, and how it is closed. (What a Send does when
+// it has the turn: feed_offers.h. Who is subscribed: feed_members.h.)
 //
-// A Send walks once over the subscriptions that were there when its turn came,
-// and offers the value to the channel of each. Those that are not ready keep
-// their offers (laggards.h); most of the others have lent it the lock that it
-// would take for each (back_lock.h).
-//
-// It also does what it can for the Sends that wait for their turn: it makes
-// their offers, one Send after the other, so that no thread has to be woken in
+// A Send does what it can for those that wait for their turn: it makes their
+// offers, one Send after the other, so that no thread has to be woken in
 // between ("flat combining", Hendler, Incze, Shavit and Tzafrir, 2010). A Send
 // whose offers are not all taken at once goes on by itself, with the turn.
 
 #include <cassert>
 #include <cstddef>
 #include <mutex>
+#include <stop_token>
 #include <type_traits>
 #include <utility>
 
 #include <fanfare/detail/cache.h>
 #include <fanfare/detail/channel_core.h>
-#include <fanfare/detail/feed_members.h>
+#include <fanfare/detail/deadline.h>
+#include <fanfare/detail/feed_offers.h>
 #include <fanfare/detail/feed_subscription.h>
 #include <fanfare/detail/laggards.h>
+#include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>
-#include <fanfare/detail/turn.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
 template <typename T>
-class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
+class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
                 "fanfare: the T of a Feed<T> must be copy-constructible");
 
  public:
-  using Base = FeedMembers<T>;
+  using Base = FeedOffers<T>;
   using Base::End;
   using Member = FeedSubscription<T>;
 
@@ -225,99 +222,6 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
     return send.offered && send.laggards.empty();
   }
 
-  // Offers the value to everybody. Returns those whose channels were not ready.
-  template <typename V>
-  Laggards<T> Offer(V& value, bool wait, std::size_t& taken) {
-    Laggards<T> laggards;
-    std::size_t missed = 0;
-    if (members_.size() > kFew) turn_.PromiseToLook();
-    bool borrows = members_.size() <= kMostLent;
-    if (!borrows) EndLoans();
-    try {
-      for (auto entry = members_.begin(); entry != members_.end();) {
-        const auto [channel, m] = *entry;
-        T& offered = Load(*m, value, ++entry == members_.end());
-        const Outcome outcome = TrySend(*channel, m->offer_, offered, borrows);
-        if (outcome == Outcome::kDone) [[likely]]
-          continue;
-        ++missed;
-        // To end loans, and to wait, are followed by no new ones.
-        borrows = borrows && outcome == Outcome::kPending && !wait;
-        if (outcome == Outcome::kPending && wait) {
-          if (laggards.empty()) turn_.PromiseToLook();
-          laggards.Add(*m, offered);
-        } else {
-          Refused(*m, outcome);
-        }
-      }
-    } catch (...) {
-      // A copy failed: what was delivered stands.
-      laggards.Unload();
-      throw;
-    }
-    taken = members_.size() - missed;
-    if (!laggards.empty()) EndLoans();
-    return laggards;
-  }
-
-  // Nothing is borrowed for values whose copies run code of the user's. After
-  // loans had to be ended a walk borrows no more, so that they are ended once.
-  FANFARE_ALWAYS Outcome TrySend(ChannelCore<T>& channel, Operation& offer,
-                                 T& value, bool& borrows) noexcept {
-    if constexpr (Member::kCopiesLate) {
-      const Outcome outcome = channel.TrySend(turn_, borrows, offer, value);
-      if (outcome != ChannelCore<T>::kLent) [[likely]]
-        return outcome;
-      turn_.PromiseToLook();
-      EndLoans();
-      borrows = false;
-    }
-    return channel.TrySend(offer, value);
-  }
-
-  // The channels that are lent to this feed are free again.
-  FANFARE_SELDOM void EndLoans() noexcept {
-    for (auto entry = members_.begin(); turn_.loans() > 0; ++entry) {
-      entry->channel->EndLoanTo(turn_);
-    }
-  }
-
-  // Blocks until they have taken theirs; returns how many took it.
-  FANFARE_SELDOM std::size_t Await(Laggards<T> laggards,
-                                   const Deadline& deadline = Deadline::Never(),
-                                   const std::stop_token& stop = {}) {
-    return laggards.Await(deadline, stop, [this](Member& m, Outcome outcome) {
-      Refused(m, outcome);
-    });
-  }
-
-  // An offer was not taken; kClosed: the member's owner closed the channel, or
-  // somebody is about to end it.
-  FANFARE_SELDOM void Refused(Member& member, Outcome outcome) noexcept {
-    member.Unload();
-    if (outcome == Outcome::kClosed) {
-      turn_.PromiseToLook();
-      EndLoans();
-      End(member);
-    }
-  }
-
-  // What a subscriber's channel is to take: the sender's value, where it is
-  // copied late or moved to the last, or a copy made here and now, by the
-  // sender's thread and outside all locks.
-  template <typename V>
-  T& Load(Member& member, V& value, bool last) {
-    if constexpr (Member::kCopiesLate) {
-      return const_cast<T&>(value);
-    } else if (!std::is_const_v<V> && last) {
-      return const_cast<T&>(value);
-    } else {
-      // A copy is the user's code, and may take its time.
-      turn_.PromiseToLook();
-      return member.MakeCopy(value);
-    }
-  }
-
   // A call that is counted in calls_ is over; a Send that gave up may still be
   // in the queue.
   void EndCall(Operation* send = nullptr) noexcept {
@@ -361,14 +265,11 @@ class alignas(kCacheLine) FeedCore final : public FeedMembers<T> {
 
   // How many Sends of others one makes the offers of, at most.
   static constexpr int kMostServed = 16;
-  // So many offers are soon made.
-  static constexpr std::size_t kFew = 64;
-  // To so many channels it is soon sent that are lent (back_lock.h).
-  static constexpr std::size_t kMostLent = 1024;
 
-  using Base::BeginChange, Base::Change, Base::Enter, Base::FreeMemory,
-      Base::LetGo, Base::closes_, Base::destroying_, Base::lock_,
-      Base::members_, Base::newcomers_, Base::turn_;
+  using Base::Await, Base::BeginChange, Base::Change, Base::EndLoans,
+      Base::Enter, Base::FreeMemory, Base::LetGo, Base::Offer, Base::closes_,
+      Base::destroying_, Base::lock_, Base::members_, Base::newcomers_,
+      Base::turn_;
 
   // Guarded by lock_, too.
   OperationQueue turns_;          // the Sends that wait for theirs

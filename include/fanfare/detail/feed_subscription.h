@@ -20,6 +20,8 @@ class FeedCore;
 template <typename T>
 class FeedMembers;
 template <typename T>
+class FeedOffers;
+template <typename T>
 class Laggards;
 
 // Memory for one T, made and destroyed by hand.
@@ -49,6 +51,7 @@ class FeedSubscription final : public SubscriptionState {
  private:
   friend class FeedCore<T>;
   friend class FeedMembers<T>;
+  friend class FeedOffers<T>;
   friend class Laggards<T>;
   friend class Roll<FeedSubscription, ChannelCore<T>>;
 

@@ -20,6 +20,8 @@
 // No fence is needed between the holder's store and its look whether it was
 // asked: if it misses that, the one who asked finds the turn free.
 
+#include <cstddef>
+
 #include <fanfare/detail/platform.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {

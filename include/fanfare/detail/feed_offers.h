@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_OFFERS_H_
+#define FANFARE_DETAIL_FEED_OFFERS_H_
+
+// How one value is offered to everybody, by the thread that has the turn: a
+// select that completes all of its cases.
+//
+// It walks once over the subscriptions that were there when the turn came, and
+// offers the value to the channel of each. Those that are not ready keep their
+// offers (laggards.h); most of the others have lent the feed the lock that it
+// would take for each (back_lock.h).
+
+#include <cstddef>
+#include <stop_token>
+#include <type_traits>
+
+#include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/deadline.h>
+#include <fanfare/detail/feed_members.h>
+#include <fanfare/detail/feed_subscription.h>
+#include <fanfare/detail/laggards.h>
+#include <fanfare/detail/operation.h>
+
+namespace fanfare::inline FANFARE_ABI::detail {
+
+template <typename T>
+class FeedOffers : public FeedMembers<T> {
+  using Base = FeedMembers<T>;
+  using Member = FeedSubscription<T>;
+
+ protected:
+  using Base::End, Base::members_, Base::turn_;
+
+  FeedOffers() = default;
+  ~FeedOffers() = default;
+
+  // Offers the value to everybody. Returns those whose channels were not ready.
+  template <typename V>
+  Laggards<T> Offer(V& value, bool wait, std::size_t& taken) {
+    Laggards<T> laggards;
+    std::size_t missed = 0;
+    if (members_.size() > kFew) turn_.PromiseToLook();
+    bool borrows = members_.size() <= kMostLent;
+    if (!borrows) EndLoans();
+    try {
+      for (auto entry = members_.begin(); entry != members_.end();) {
+        const auto [channel, m] = *entry;
+        T& offered = Load(*m, value, ++entry == members_.end());
+        const Outcome outcome = TrySend(*channel, m->offer_, offered, borrows);
+        if (outcome == Outcome::kDone) [[likely]]
+          continue;
+        ++missed;
+        // To end loans, and to wait, are followed by no new ones.
+        borrows = borrows && outcome == Outcome::kPending && !wait;
+        if (outcome == Outcome::kPending && wait) {
+          if (laggards.empty()) turn_.PromiseToLook();
+          laggards.Add(*m, offered);
+        } else {
+          Refused(*m, outcome);
+        }
+      }
+    } catch (...) {
+      // A copy failed: what was delivered stands.
+      laggards.Unload();
+      throw;
+    }
+    taken = members_.size() - missed;
+    if (!laggards.empty()) EndLoans();
+    return laggards;
+  }
+
+  // Blocks until they have taken theirs; returns how many took it.
+  FANFARE_SELDOM std::size_t Await(Laggards<T> laggards,
+                                   const Deadline& deadline = Deadline::Never(),
+                                   const std::stop_token& stop = {}) {
+    return laggards.Await(deadline, stop, [this](Member& m, Outcome outcome) {
+      Refused(m, outcome);
+    });
+  }
+
+  // The channels that are lent to this feed are free again.
+  FANFARE_SELDOM void EndLoans() noexcept {
+    for (auto entry = members_.begin(); turn_.loans() > 0; ++entry) {
+      entry->channel->EndLoanTo(turn_);
+    }
+  }
+
+ private:
+  // Nothing is borrowed for values whose copies run code of the user's. After
+  // loans had to be ended a walk borrows no more, so that they are ended once.
+  FANFARE_ALWAYS Outcome TrySend(ChannelCore<T>& channel, Operation& offer,
+                                 T& value, bool& borrows) noexcept {
+    if constexpr (Member::kCopiesLate) {
+      const Outcome outcome = channel.TrySend(turn_, borrows, offer, value);
+      if (outcome != ChannelCore<T>::kLent) [[likely]]
+        return outcome;
+      turn_.PromiseToLook();
+      EndLoans();
+      borrows = false;
+    }
+    return channel.TrySend(offer, value);
+  }
+
+  // An offer was not taken; kClosed: the member's owner closed the channel, or
+  // somebody is about to end it.
+  FANFARE_SELDOM void Refused(Member& member, Outcome outcome) noexcept {
+    member.Unload();
+    if (outcome == Outcome::kClosed) {
+      turn_.PromiseToLook();
+      EndLoans();
+      End(member);
+    }
+  }
+
+  // What a subscriber's channel is to take: the sender's value, where it is
+  // copied late or moved to the last, or a copy made here and now, by the
+  // sender's thread and outside all locks.
+  template <typename V>
+  T& Load(Member& member, V& value, bool last) {
+    if constexpr (Member::kCopiesLate) {
+      return const_cast<T&>(value);
+    } else if (!std::is_const_v<V> && last) {
+      return const_cast<T&>(value);
+    } else {
+      // A copy is the user's code, and may take its time.
+      turn_.PromiseToLook();
+      return member.MakeCopy(value);
+    }
+  }
+
+  // So many offers are soon made.
+  static constexpr std::size_t kFew = 64;
+  // To so many channels it is soon sent that are lent (back_lock.h).
+  static constexpr std::size_t kMostLent = 1024;
+};
+
+}  // namespace fanfare::inline FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_OFFERS_H_
