@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <mutex>
 #include <optional>
 #include <vector>
 
+#include <fanfare/detail/back_lock.h>
+#include <fanfare/detail/turn.h>
 #include <fanfare/feed.h>
 
 namespace model {
@@ -197,6 +200,35 @@ void LoanAndTrySend() {
        [&] { static_cast<void>(loan.channel.size()); }});
 }
 
+// The same lock without a channel: who waits for it is not made to wait for the
+// next loan, too.
+void LoanWanted() {
+  fanfare::detail::Turn turn;
+  fanfare::detail::BackLock lock;
+  bool had = false;
+  const auto lend = [&] {
+    const std::unique_lock locked(lock, std::try_to_lock);
+    Expect(locked.owns_lock(), "lent to another feed");
+    lock.Lend(turn);
+    return had;
+  };
+  Expect(turn.TryTake(), "the turn is taken");
+  lend();
+  Scheduler::Interleave({[&] {
+                           const bool wanted = turn.TakeLoanWanted();
+                           lock.EndLoanTo(turn);
+                           const bool late = wanted && !lend();
+                           Expect(!late || !lock.LentTo(turn), "lent again");
+                           lock.EndLoanTo(turn);
+                           turn.Drop();
+                         },
+                         [&] {
+                           const std::lock_guard locked(lock);
+                           had = true;
+                         }});
+  Expect(had && turn.loans() == 0, "a loan is left");
+}
+
 constexpr std::array kScenarios = {
     Scenario{"loan_receive",
              "a receive that waits ends the loan, and is given the next value",
@@ -220,6 +252,8 @@ constexpr std::array kScenarios = {
              LoanAndDestructor},
     Scenario{"loan_try", "a TrySend is not refused because a loan is ended",
              LoanAndTrySend},
+    Scenario{"loan_wanted", "a lock that is wanted is not lent again",
+             LoanWanted},
 };
 
 }  // namespace
