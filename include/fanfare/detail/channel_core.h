@@ -149,9 +149,9 @@ class ChannelCore final : public ChannelMemory<T> {
   // `limits`: none, a deadline, or a deadline and a stop token.
   template <typename... Limits>
   FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
-    const Outcome outcome = ReceiveAtFront(target);
+    const Outcome outcome = ReceiveAtFront<true>(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
-      Put(AwaitValue(limits...), target);
+      Put(AwaitValue(outcome, limits...), target);
     }
   }
 
@@ -209,6 +209,9 @@ class ChannelCore final : public ChannelMemory<T> {
   // side, whom to meet takes both locks. (An optional Outcome would be two
   // bytes of one register to g++.)
   static constexpr Outcome kMeets{0xff};
+  // Nor has a receive that may wait looked for values again, because the last
+  // look found few: the next one may be too early.
+  static constexpr Outcome kEarly{0xfd};
 
   // A send that concerns the back alone, with its lock held.
   FANFARE_ALWAYS Outcome SendAtBack(Operation& send, T& value) noexcept {
@@ -224,12 +227,17 @@ class ChannelCore final : public ChannelMemory<T> {
 
   // A receive that concerns the front alone. kPending: the ring is empty and
   // nobody waits for room.
-  template <typename Target>
+  template <bool kMayWait = false, typename Target>
   FANFARE_ALWAYS Outcome ReceiveAtFront(Target& target) noexcept {
     const LockGuard lock(front_.lock);
     if (!front_.waiting.empty()) return kMeets;
-    if (!front_.end.HasValue(back_.end)) {
-      return front_.closed ? Outcome::kClosed : Outcome::kPending;
+    if (!front_.end.HasSeenValue()) [[unlikely]] {
+      if (kMayWait && front_.found_few) return kEarly;
+      const std::size_t found = front_.end.LookForValues(back_.end);
+      front_.found_few = found < capacity() / 2;
+      if (found == 0) {
+        return front_.closed ? Outcome::kClosed : Outcome::kPending;
+      }
     }
     target.emplace(std::move(*SlotAt(front_.end)));
     PopFront();
@@ -259,15 +267,18 @@ class ChannelCore final : public ChannelMemory<T> {
         [this](Operation& o) { CancelSend(o); });
   }
 
+  // What ReceiveAtFront has not done.
   FANFARE_SELDOM std::optional<T> AwaitValue(
-      const Deadline& deadline = Deadline::Never(),
+      Outcome outcome, const Deadline& deadline = Deadline::Never(),
       const std::stop_token& stop = {}) {
     std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
-    Outcome outcome = TryReceive(receive);
-    if (outcome == Outcome::kPending && gathers()) {
-      outcome = LingerFor(deadline, stop, [&] { return TryReceive(receive); });
+    const auto attempt = [&] { return TryReceive(receive); };
+    if (outcome == kMeets) outcome = attempt();
+    const bool early = outcome == kEarly;
+    if (early || (outcome == Outcome::kPending && gathers())) {
+      outcome = LingerFor(deadline, stop, attempt, this, early);
     }
     if (outcome == Outcome::kPending) {
       WaitFor(

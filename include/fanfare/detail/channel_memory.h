@@ -150,6 +150,9 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     // It is closed, or a send was retired: a send looks at its own memory only
     // then. The back's; both locks to change.
     bool refuses = false;
+    // The last look for values found that the ring was less than half full. The
+    // front's.
+    bool found_few = false;
     RingEnd end;
     OperationQueue waiting;  // both locks to change
   };
