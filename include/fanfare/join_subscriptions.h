@@ -103,35 +103,35 @@ void EndForeign(Member& member) noexcept {
   if constexpr (requires { member.Unsubscribe(); }) member.Unsubscribe();
 }
 
-}  // namespace detail
-
-template <std::convertible_to<Subscription>... Members>
-Subscription JoinSubscriptions(Members... members) {
-  std::vector<Subscription> all;
+// All in one; where there is no memory for that, all end.
+template <typename All, typename... Members>
+All Gather(Members&... members) {
+  All all;
   std::size_t taken = 0;
   try {
     all.reserve(sizeof...(members));
     ((++taken, all.push_back(std::move(members))), ...);
   } catch (...) {
-    const detail::JoinedMembers joined(std::move(all));
+    const JoinedMembers joined(std::move(all));
     std::size_t place = 0;
     ((place++ < taken ? void() : detail::EndForeign(members)), ...);
     throw;
   }
-  return JoinSubscriptions(std::move(all));
+  return all;
 }
 
-template <typename>
-Subscription JoinSubscriptions(std::vector<Subscription> members) {
-  using Access = detail::SubscriptionAccess;
+// (Members: a vector of Subscription, too.)
+template <typename Members,
+          typename States = std::vector<Ref<SubscriptionState>>>
+Subscription Join(Members members) {
   std::erase_if(members, [](const Subscription& member) { return !member; });
-  detail::JoinedMembers joined(std::move(members));
+  JoinedMembers joined(std::move(members));
   if (joined.get().empty()) {
-    return Access::Make(detail::Ref<detail::EndedSubscription>::Make());
+    return SubscriptionAccess::Make(Ref<EndedSubscription>::Make());
   }
-  std::vector<detail::Ref<detail::SubscriptionState>> states;
+  States states;
   for (const Subscription& member : joined.get()) {
-    states.push_back(Access::Share(member));
+    states.push_back(SubscriptionAccess::Share(member));
   }
   // The members end when the producer is destroyed: before its failure is told.
   auto join = detail::MakeProducer(
@@ -142,7 +142,19 @@ Subscription JoinSubscriptions(std::vector<Subscription> members) {
   // Last: a join that could not start has no family. Nobody knows it before it
   // is returned.
   for (const auto& state : states) state->SetParent(join);
-  return Access::Make(std::move(join));
+  return SubscriptionAccess::Make(std::move(join));
+}
+
+}  // namespace detail
+
+template <std::convertible_to<Subscription>... Members>
+Subscription JoinSubscriptions(Members... members) {
+  return detail::Join(detail::Gather<std::vector<Subscription>>(members...));
+}
+
+template <typename>
+Subscription JoinSubscriptions(std::vector<Subscription> members) {
+  return detail::Join(std::move(members));
 }
 
 }  // namespace fanfare::inline FANFARE_ABI

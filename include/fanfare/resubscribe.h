@@ -116,8 +116,8 @@ bool AwaitEnd(const Subscription& active, const StopToken& stop,
 }
 
 // The life of a resubscription.
-template <typename Function, typename StopToken>
-void KeepSubscribed(Backoff backoff, Function& fn, const StopToken& stop) {
+template <typename Pace, typename Function, typename StopToken>
+void KeepSubscribed(Pace backoff, Function& fn, const StopToken& stop) {
   using Clock = Platform::Clock;
   std::exception_ptr failure;
   while (!stop.stop_requested()) {

@@ -113,9 +113,9 @@ class SelectCase;
 // std::bad_alloc; nothing has happened then. Cost: besides, allocates a pointer
 // for each case. (S7)
 //
-// A template of nothing, so that a program which does not call it does not
-// spend time to compile it.
-template <typename = void>
+// A template, so that a program which does not call it does not spend time to
+// compile it.
+template <typename Pointers = std::vector<detail::Case*>>
 std::size_t Select(std::span<SelectCase> cases);
 
 // One case of a Select that is put together at run time (Go's
@@ -152,9 +152,9 @@ class SelectCase {
 // Implementation details follow.
 // ---------------------------------------------------------------------------
 
-template <typename>
+template <typename Pointers>
 std::size_t Select(std::span<SelectCase> cases) {
-  std::vector<detail::Case*> all;
+  Pointers all;
   all.reserve(cases.size());
   bool has_default = false;
   for (const SelectCase& one : cases) {
