@@ -149,7 +149,7 @@ class ChannelCore final : public ChannelMemory<T> {
   // `limits`: none, a deadline, or a deadline and a stop token.
   template <typename... Limits>
   FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
-    const Outcome outcome = ReceiveAtFront<true>(target);
+    const Outcome outcome = ReceiveAtFront</*kMayWait=*/true>(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
       Put(AwaitValue(outcome, limits...), target);
     }
@@ -209,8 +209,8 @@ class ChannelCore final : public ChannelMemory<T> {
   // side, whom to meet takes both locks. (An optional Outcome would be two
   // bytes of one register to g++.)
   static constexpr Outcome kMeets{0xff};
-  // Nor has a receive that may wait looked for values again, because the last
-  // look found few: the next one may be too early.
+  // What only a receive that may wait can come to: it has not looked for values
+  // again, because the last look found few, and this one may be too early.
   static constexpr Outcome kEarly{0xfd};
 
   // A send that concerns the back alone, with its lock held.
@@ -226,7 +226,7 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 
   // A receive that concerns the front alone. kPending: the ring is empty and
-  // nobody waits for room.
+  // nobody waits for room. kEarly: only if it may wait.
   template <bool kMayWait = false, typename Target>
   FANFARE_ALWAYS Outcome ReceiveAtFront(Target& target) noexcept {
     const LockGuard lock(front_.lock);

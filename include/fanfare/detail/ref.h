@@ -80,7 +80,7 @@ class Ref {
   }
 
   // Gives the counted reference away: the caller adopts it sooner or later.
-  // (Without std::exchange, as std::swap above: for so many types of Ref they
+  // (Without std::exchange, and std::swap above: for so many types of Ref they
   // would take everybody's compiler a percent longer.)
   [[nodiscard]] T* Release() noexcept {
     T* const object = object_;
