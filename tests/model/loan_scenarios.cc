@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fanfare/detail/back_lock.h>
@@ -229,6 +230,50 @@ void LoanWanted() {
   Expect(had && turn.loans() == 0, "a loan is left");
 }
 
+// Two threads wait for it, the second one as a thread does that takes the lock
+// of the front in between.
+void LoanWantedByTwo() {
+  fanfare::detail::Turn turn;
+  fanfare::detail::BackLock lock;
+  bool had_a = false, had_b = false, b_may_ask = false, b_asks = false;
+  const auto lend = [&] {
+    const std::unique_lock locked(lock, std::try_to_lock);
+    Expect(locked.owns_lock(), "lent to another feed");
+    lock.Lend(turn);
+    return std::pair(had_a, had_b);
+  };
+  Expect(turn.TryTake(), "the turn is taken");
+  lend();
+  Scheduler::Interleave(
+      {[&] {
+         const bool a_wants = turn.TakeLoanWanted();
+         b_may_ask = true;
+         lock.EndLoanTo(turn);
+         const bool a_had = !a_wants || lend().first;
+         Expect(a_had || !lock.LentTo(turn), "lent again before A had it");
+         lock.EndLoanTo(turn);
+         turn.Drop();
+       },
+       [&] {
+         const std::lock_guard locked(lock);
+         had_a = true;
+       },
+       [&] {
+         b_asks = b_may_ask;
+         if (!b_asks) return;
+         lock.EndLoan();
+         if (turn.TryTake()) {
+           const bool b_had = lend().second;
+           Expect(b_had || !lock.LentTo(turn), "lent again before B had it");
+           turn.Drop();
+         }
+         lock.LockAfterLoan();
+         had_b = true;
+         lock.unlock();
+       }});
+  Expect(had_a && had_b == b_asks && turn.loans() == 0, "a loan is left");
+}
+
 constexpr std::array kScenarios = {
     Scenario{"loan_receive",
              "a receive that waits ends the loan, and is given the next value",
@@ -254,6 +299,8 @@ constexpr std::array kScenarios = {
              LoanAndTrySend},
     Scenario{"loan_wanted", "a lock that is wanted is not lent again",
              LoanWanted},
+    Scenario{"loan_wanted_by_two", "nor before each of two that want it had it",
+             LoanWantedByTwo},
 };
 
 }  // namespace

@@ -9,16 +9,16 @@
 // While it is lent, whoever has the feed's turn has the back, too, and takes no
 // lock for it: a Send to N channels costs one exchange instead of 1 + N.
 // Anybody else who locks it takes the turn for a moment, and ends the loan;
-// from then on it is a lock like any other, until it is lent again. If he finds
-// the turn taken he leaves word, and its holder ends all loans before it gives
-// the turn back; and the lock is not lent again before he has had it. He holds
-// no lock while he waits.
+// from then on it is a lock like any other, until it is lent again. A thread
+// that finds the turn taken leaves word, and the holder ends all loans before
+// it gives the turn back. A thread that waits is counted, and the lock is not
+// lent again while the count is above zero. It holds no lock while it waits.
 //
-// So he waits for one Send, and that one does not wait: who has a turn and
-// loans waits for nothing but locks that are not lent. It ends all loans before
-// it waits for another feed's turn or for a receiver, runs code of the user's,
-// or leaves the turn to a thread that still has to wake up. So two feeds never
-// wait for each other.
+// So each thread that waits for the end of a loan waits for one Send, and that
+// Send does not wait: the holder of a turn and of loans waits for nothing but
+// locks that are not lent. It ends all loans before it waits for another feed's
+// turn or for a receiver, runs code of the user's, or leaves the turn to a
+// thread that still has to wake up. So two feeds never wait for each other.
 //
 // The feed is still there when its turn is looked at: a subscription leaves it
 // only after it was retired, with this lock held.
@@ -45,15 +45,39 @@ class BackLock {
     return false;
   }
 
-  // The rest is for who has the turn.
+  // The two halves of lock() where the lock is lent, for a thread that must
+  // take another lock in between. Ends the loan, or waits for its end; the lock
+  // is not lent again before the second half.
+  FANFARE_SELDOM void EndLoan() noexcept {
+    BriefWait<Platform> turn_taken;
+    for (bool counted = false;; turn_taken.Wait()) {
+      const LockGuard lock(lock_);
+      if (!counted) ++wanted_;
+      counted = true;
+      Turn* const turn = borrower_.load(std::memory_order_acquire);
+      if (turn == nullptr) return;
+      if (turn->TryTakeFree()) {
+        EndLoanTo(*turn);
+        turn->Drop();
+        return;
+      }
+      turn->WantLoan();
+    }
+  }
+  void LockAfterLoan() noexcept {
+    lock_.lock();
+    --wanted_;
+  }
+
+  // The rest is for the thread that has the turn.
 
   [[nodiscard]] FANFARE_ALWAYS bool LentTo(const Turn& turn) const noexcept {
     return borrower_.load(std::memory_order_relaxed) == &turn;
   }
-  // Holds the lock, too, and unlocks it as ever. Does nothing while somebody
-  // waits for it.
+  // Called with the lock held, which is unlocked as ever. Does nothing while a
+  // thread waits for the lock.
   void Lend(Turn& turn) noexcept {
-    if (wanted_) return;
+    if (wanted_ > 0) return;
     turn.Borrowed();
     borrower_.store(&turn, std::memory_order_relaxed);
   }
@@ -66,28 +90,15 @@ class BackLock {
 
  private:
   FANFARE_SELDOM void LockLent() noexcept {
-    BriefWait<Platform> turn_taken;
-    for (;; turn_taken.Wait()) {
-      lock_.lock();
-      Turn* const turn = borrower_.load(std::memory_order_acquire);
-      wanted_ = turn != nullptr && !turn->TryTakeFree();
-      if (wanted_) {
-        turn->WantLoan();
-        lock_.unlock();
-        continue;
-      }
-      if (turn != nullptr) {
-        EndLoanTo(*turn);
-        turn->Drop();
-      }
-      return;
-    }
+    EndLoan();
+    LockAfterLoan();
   }
 
   // Whose turn guards the back; changed only by who has that turn.
   Platform::Atomic<Turn*> borrower_{nullptr};
   Platform::Lock lock_;
-  bool wanted_ = false;  // guarded by lock_
+  // How many threads wait for the end of a loan. Guarded by lock_.
+  unsigned wanted_ = 0;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

@@ -74,13 +74,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
    public:
     explicit BothEnds(const ChannelMemory& channel) noexcept
         : BothEnds(channel, std::try_to_lock) {
-      while (!held()) {
-        // A receive shall not wait for the end of a loan.
-        front_.unlock();
-        { const std::lock_guard ends_loan(channel.back_.lock); }
-        front_.lock();
-        static_cast<void>(back_.try_lock());
-      }
+      if (!held()) LockAfterLoan(channel.back_.lock);
     }
     // The same, unless the back is lent.
     BothEnds(const ChannelMemory& channel, std::try_to_lock_t try_back) noexcept
@@ -88,6 +82,15 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
 
    private:
+    // A receive shall not wait for the end of a loan: without the front's lock.
+    void LockAfterLoan(BackLock& back) noexcept {
+      front_.unlock();
+      back.EndLoan();
+      front_.lock();
+      back.LockAfterLoan();
+      back_ = std::unique_lock(back, std::adopt_lock);
+    }
+
     std::unique_lock<Platform::Lock> front_;
     std::unique_lock<BackLock> back_;
   };
