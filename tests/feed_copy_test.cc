@@ -200,12 +200,16 @@ TEST_CASE("F9: a copy that throws at any subscriber") {
   CHECK_THROWS_AS(rvalue ? feed.Send(std::move(value)) : feed.Send(value),
                   CopyFailed);
   CHECK(ledger.copies == at + 1);
-  CHECK(static_cast<int>(served) == (lagging_first ? at : at + 1) / 2);
+  // The first copy of an lvalue is the sender's own.
+  const int offered = rvalue || at == 0 ? at : at - 1;
+  CHECK(static_cast<int>(served) ==
+        (lagging_first ? offered : offered + 1) / 2);
   // Deliveries stand, nothing is left behind.
   CHECK(audience.served() == served);
   CHECK(audience.blocked() == 0);
   CHECK(ledger.alive == 1 + static_cast<int>(served));
-  CHECK(value.number() == 7);
+  // What a subscriber may have seen is not given back to the caller.
+  CHECK(value.number() == (rvalue && served > 0 ? Tracked::kGone : 7));
   for (const auto& channel : audience.channels) {
     if (channel.size() > 0) CHECK(Number(channel.TryReceive()) == 7);
     CHECK_FALSE(channel.TryReceive().has_value());
@@ -302,12 +306,12 @@ TEST_CASE(
     }
     over = true;
     const int received = receiving.Get();
-    if (!thrown || received > 3 || ledger.alive != 0 ||
-        audience.blocked() != 0) {
-      FAIL_CHECK("a value was lost or doubled");
-    }
+    CAPTURE(round);
+    CHECK(thrown);
+    CHECK(received <= 2);  // of two copies; the first is the sender's own
+    CHECK(ledger.alive == 0);
+    CHECK(audience.blocked() == 0);
   }
-  SUCCEED();
 }
 
 TEST_CASE("F3 F9: the turn goes on when a copy throws") {
@@ -640,7 +644,9 @@ TEST_CASE("F8 F9 C8: the copy constructor closes the feed") {
   const std::size_t count = feed.Send(value);
   CHECK(ended);
   CHECK(audience.served() == count);
-  CHECK(count == (capacity == 0 ? 0 : static_cast<std::size_t>(at)));
+  // The first copy is the sender's own.
+  const std::size_t offered = at == 0 ? 0 : static_cast<std::size_t>(at) - 1;
+  CHECK(count == (capacity == 0 ? 0 : offered));
   CHECK(audience.blocked() == 0);
   CHECK(ledger.alive == 1 + static_cast<int>(count));
   CHECK(feed.Send(value) == 0);
@@ -694,20 +700,26 @@ TEST_CASE("F9 C8: the copy constructor sends on another feed") {
 }
 
 TEST_CASE("F5 C8: what Unsubscribe takes back may send when destroyed") {
+  // The copy of one subscriber alone is the sender's, and goes with its Send.
+  const bool alone = GENERATE(false, true);
+  CAPTURE(alone);
   Ledger ledger;
   Feed<Tracked> feed;
-  Audience<Tracked> audience(feed, 1, 0);
-  std::atomic<bool> sent{false};
+  Audience<Tracked> audience(feed, alone ? std::vector<std::size_t>{0}
+                                         : std::vector<std::size_t>{0, 64});
+  const std::size_t others = alone ? 0 : 1;
+  std::atomic<std::size_t> sent{99};
   // Waits for its turn, and so for the Send that is blocked now.
-  ledger.on_destroy = [&] { sent = feed.Send(Tracked(ledger, 8)) == 0; };
+  ledger.on_destroy = [&] { sent = feed.Send(Tracked(ledger, 8)); };
   const Tracked value(ledger, 7);
   Sending sending([&] { return feed.Send(value); });
   AwaitThat([&] { return audience.blocked() == 1; });
   ledger.armed = true;
   audience.subscriptions[0].Unsubscribe();
-  CHECK(sent);
-  CHECK(sending.Get() == 0);
-  CHECK(ledger.alive == 1);
+  if (!alone) CHECK(sent == 1);
+  CHECK(sending.Get() == others);
+  CHECK(sent == others);
+  CHECK(ledger.alive == 1 + 2 * static_cast<int>(others));
 }
 
 TEST_CASE("F8 F9 C8: the copies that Close takes back go with their Send") {

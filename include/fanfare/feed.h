@@ -9,8 +9,9 @@
 //   Subscription subscription = blocks.Subscribe(channel);
 //   std::size_t served = blocks.Send(block);  // waits for slow subscribers
 //
-// Send blocks until each channel has taken the value; SendFor, SendUntil, a
-// stop token and TrySend bound that. Unsubscribing releases a blocked Send.
+// Send blocks until each channel has taken the value; SendFor, SendUntil and a
+// stop token bound that, SendReady and TrySend do not wait for channels.
+// Unsubscribing releases a blocked Send.
 //
 // Thread safety: everything may be called from any thread at any time, but no
 // call may start once the destructor runs.
@@ -40,6 +41,9 @@ namespace fanfare::inline FANFARE_ABI {
 // T is what a Channel<T> takes (channel.h), and copy-constructible. (F1)
 template <typename T>
 class Feed {
+  static_assert(std::is_object_v<T>,
+                "fanfare: the T of a Feed<T> must be copy-constructible");
+
  public:
   using value_type = T;
 
@@ -72,68 +76,111 @@ class Feed {
   // Blocks until it is its turn, and then until each channel has taken the
   // value or has gone away. Sends run one after the other, so that all
   // subscribers see all values in one order: first come, first served, from
-  // when waiting_senders() counts them. All that are ready are served before it
-  // waits for any; who becomes ready later is served at once, or a few yields
-  // later while this thread still looks. Returns how many took it; 0 on a
-  // closed feed. (F2, F3, F4)
+  // when waiting_senders() counts them. All channels that are ready are served
+  // before it waits for any; one that becomes ready later is served at once, or
+  // a few yields later while this thread still looks. Returns how many channels
+  // took the value; 0 on a closed feed. (F2, F3, F4)
+  //
+  // The value is out of the caller's hands before a subscriber can see it: a
+  // subscriber that has received it may change or destroy the caller's object
+  // at once. An lvalue is copied at most once for each subscriber; a trivially
+  // copyable T is not copied on the way to a single one. An rvalue is moved to
+  // the last subscriber, and is left as it was if no channel took it. An
+  // argument of another type is converted at the call. (F9, C5)
+  //
+  // Copies that run code of T's are made by this thread, which has the turn
+  // then, outside all locks. If a copy throws, the exception leaves: deliveries
+  // made stand, a channel that was not ready gets nothing, no subscriber sees
+  // the failed copy, and the feed stays usable. (F9) Deadlock: a copy, or the
+  // destructor of a copy that was not taken, must not call Send on the same
+  // feed.
   //
   // Before it returns, it delivers for up to sixteen Sends that wait for their
-  // turn, if T is trivially copyable and as far as channels are ready.
+  // turn, if T is trivially copyable, to the channels that have room.
   //
-  // A channel that its owner has closed counts as unsubscribed: its
-  // subscription ends, in this Send or in the next. (F6)
+  // If a subscriber has closed its channel, its subscription has ended when
+  // this returns. (F6)
   //
-  // An argument of another type is converted first; what that throws leaves
-  // before anything is sent. Copies that run code of T's are made by this
-  // thread, which has the turn then, outside all locks; the last subscriber is
-  // given an rvalue itself, moved. If a copy throws, the exception leaves;
-  // deliveries made stand, who was not ready gets nothing, nobody sees the
-  // failed copy, the feed stays usable. (F9) To Send on the same feed from
-  // inside a copy, or from the destructor of one that was not taken, blocks
-  // until the feed is closed.
-  //
-  // Cost: constant for each subscriber, lagging or not, and one wake-up of this
-  // thread; allocates nothing.
-  template <typename U = T>
-    requires std::is_convertible_v<U&&, T> std::size_t Send(U&& value) {
-      return Deliver(std::forward<U>(value), true);
-    }
+  // Cost: constant for each subscriber, whether its channel is ready or not,
+  // and one wake-up of this thread; allocates nothing.
+  std::size_t Send(const T& value) {
+    return Deliver(value, detail::Waits::kForAll);
+  }
+  std::size_t Send(T&& value) { return Deliver(value, detail::Waits::kForAll); }
 
-  // As Send, but blocks no longer than until `stop` is requested. It takes its
-  // value back from the channels that have not taken it then, and returns how
-  // many have. (F7)
-  template <typename U = T>
-    requires std::is_convertible_v<U&&, T> std::size_t Send(
-        U&& value, const std::stop_token& stop) {
-      return Deliver(std::forward<U>(value), true, detail::Deadline::Never(),
-                     stop);
-    }
+  // As Send, but blocks no longer than until `stop` is requested. Then it takes
+  // its value back from the channels that have not taken it, and returns how
+  // many have. Channels that are ready are served even if the stop was
+  // requested before, unless another Send has the turn. (F7)
+  std::size_t Send(const T& value, const std::stop_token& stop) {
+    return Deliver(value, detail::Waits::kForAll, detail::Deadline::Never(),
+                   stop);
+  }
+  std::size_t Send(T&& value, const std::stop_token& stop) {
+    return Deliver(value, detail::Waits::kForAll, detail::Deadline::Never(),
+                   stop);
+  }
 
-  // As Send, but blocks for at most `duration` (none if it is zero or negative,
-  // for ever if it is duration::max()), the wait for the turn included. (F3,
-  // F7)
-  template <typename U = T, typename Rep, typename Period>
-    requires std::is_convertible_v<U&&, T> std::size_t SendFor(
-        U&& value, std::chrono::duration<Rep, Period> duration) {
-      return Deliver(std::forward<U>(value), true,
-                     detail::Deadline::After(duration));
-    }
+  // As Send, but blocks for at most `duration` (not at all if it is zero or
+  // negative, without a limit if it is duration::max()), the wait for the turn
+  // included, and no longer than until `stop` is requested. (F3, F7)
+  template <typename Rep, typename Period>
+  std::size_t SendFor(const T& value,
+                      std::chrono::duration<Rep, Period> duration,
+                      const std::stop_token& stop = {}) {
+    return Deliver(value, detail::Waits::kForAll,
+                   detail::Deadline::After(duration), stop);
+  }
+  template <typename Rep, typename Period>
+  std::size_t SendFor(T&& value, std::chrono::duration<Rep, Period> duration,
+                      const std::stop_token& stop = {}) {
+    return Deliver(value, detail::Waits::kForAll,
+                   detail::Deadline::After(duration), stop);
+  }
 
   // As SendFor, until `moment`, of any clock.
-  template <typename U = T, typename Clock, typename Duration>
-    requires std::is_convertible_v<U&&, T> std::size_t SendUntil(
-        U&& value, std::chrono::time_point<Clock, Duration> moment) {
-      return Deliver(std::forward<U>(value), true,
-                     detail::Deadline::At(moment));
-    }
+  template <typename Clock, typename Duration>
+  std::size_t SendUntil(const T& value,
+                        std::chrono::time_point<Clock, Duration> moment,
+                        const std::stop_token& stop = {}) {
+    return Deliver(value, detail::Waits::kForAll, detail::Deadline::At(moment),
+                   stop);
+  }
+  template <typename Clock, typename Duration>
+  std::size_t SendUntil(T&& value,
+                        std::chrono::time_point<Clock, Duration> moment,
+                        const std::stop_token& stop = {}) {
+    return Deliver(value, detail::Waits::kForAll, detail::Deadline::At(moment),
+                   stop);
+  }
 
-  // Delivers to the channels that are ready. Never blocks; returns 0 while
-  // another Send is under way, unless that one is over in a moment. (F3,
-  // F7)
-  template <typename U = T>
-    requires std::is_convertible_v<U&&, T> std::size_t TrySend(U&& value) {
-      return Deliver(std::forward<U>(value), false);
-    }
+  // As Send, but delivers only to the channels that are ready when its turn
+  // comes: a subscriber whose channel is full misses the value. Blocks until
+  // the Sends before it have returned, or until `stop` is requested, but never
+  // for a channel. For a sender that must not wait for a slow subscriber, on a
+  // feed with several senders: TrySend would lose the value for all subscribers
+  // where two of these meet. A Send that is blocked makes it wait, so such a
+  // feed should have no other kind. (F3, F7)
+  std::size_t SendReady(const T& value, const std::stop_token& stop = {}) {
+    return Deliver(value, detail::Waits::kTurn, detail::Deadline::Never(),
+                   stop);
+  }
+  std::size_t SendReady(T&& value, const std::stop_token& stop = {}) {
+    return Deliver(value, detail::Waits::kTurn, detail::Deadline::Never(),
+                   stop);
+  }
+
+  // Delivers to the channels that are ready. Never blocks. Returns 0 while
+  // another Send is under way, unless that Send is over in a moment: a 0 may
+  // mean that no channel was ready, or that the feed was busy and no subscriber
+  // has the value, whatever room there is. For a thread that must not block at
+  // all; else use SendReady. (F3, F7)
+  std::size_t TrySend(const T& value) {
+    return Deliver(value, detail::Waits::kNever);
+  }
+  std::size_t TrySend(T&& value) {
+    return Deliver(value, detail::Waits::kNever);
+  }
 
   // Ends every subscription and releases blocked Sends. From now on Send
   // returns 0, and Subscribe a subscription that has ended. Never blocks; can
@@ -159,9 +206,15 @@ class Feed {
     return *core_;
   }
 
-  // As FeedCore's Send.
-  template <typename U, typename... Limits>
-  std::size_t Deliver(U&& value, bool wait, const Limits&... limits);
+  // As FeedCore's Send. (Where T is copied as bytes, an rvalue is an lvalue.)
+  template <typename V, typename... Limits>
+  std::size_t Deliver(V& value, detail::Waits waits, const Limits&... limits) {
+    if constexpr (std::is_trivially_copyable_v<T>) {
+      return core().Send(std::as_const(value), waits, limits...);
+    } else {
+      return core().Send(value, waits, limits...);
+    }
+  }
 
   detail::Ref<detail::FeedCore<T>> core_ =
       detail::Ref<detail::FeedCore<T>>::Make();
@@ -179,18 +232,6 @@ Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
       core().Add(detail::Access::Share(channel));
   if (!state) state = detail::Ref<detail::EndedSubscription>::Make();
   return detail::SubscriptionAccess::Make(std::move(state));
-}
-
-template <typename T>
-template <typename U, typename... Limits>
-std::size_t Feed<T>::Deliver(U&& value, bool wait, const Limits&... limits) {
-  if constexpr (std::is_same_v<U, T>) {
-    return core().Send(value, wait, limits...);
-  } else if constexpr (std::is_same_v<std::remove_cvref_t<U>, T>) {
-    return core().Send(std::as_const(value), wait, limits...);
-  } else {
-    return Deliver(static_cast<T>(std::forward<U>(value)), wait, limits...);
-  }
 }
 
 }  // namespace fanfare::inline FANFARE_ABI

@@ -25,6 +25,7 @@
 #include <fanfare/detail/laggards.h>
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>
+#include <fanfare/detail/sent_value.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
@@ -46,18 +47,15 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
     return member;
   }
 
-  // V is T, which is moved from for the last subscriber, or const T. With
-  // `wait` false nothing is waited for; else until the `limits`: none, a
-  // deadline, or a deadline and a stop token.
+  // V is T, an rvalue, or const T. Waits until the `limits`: none, a deadline,
+  // or a deadline and a stop token. Returns how many channels took the value.
   template <typename V, typename... Limits>
-  std::size_t Send(V& value, bool wait, const Limits&... limits) {
-    if (!turn_.TryTake()) return SendLater(value, wait, limits...);
+  std::size_t Send(V& value, Waits waits, const Limits&... limits) {
+    if (!turn_.TryTake()) return SendLater(value, waits, limits...);
+    SentValue<T> sent;  // destroyed without the turn
     const Holder holder(*this);
     if (turn_.closed()) return 0;
-    std::size_t taken = 0;
-    const Laggards<T> laggards = Offer(value, wait, taken);
-    if (!laggards.empty()) taken += Await(laggards, limits...);
-    return taken;
+    return Deliver(value, sent, waits, limits...);
   }
 
   void Close(bool destroying = false) noexcept {
@@ -129,9 +127,34 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
     FeedCore& feed_;
   };
 
+  // For the thread that has the turn.
+  template <typename V, typename... Limits>
+  std::size_t Deliver(V& value, SentValue<T>& sent, Waits waits,
+                      const Limits&... limits) {
+    struct Result {
+      ~Result() {
+        if (taken == 0) sent.Return(value);
+      }
+      SentValue<T>& sent;
+      V& value;
+      std::size_t taken = 0;
+    } result{sent, value};
+    // A copy is the user's code, and may take its time.
+    if (std::is_const_v<V> && !Member::kCopiesLate) turn_.PromiseToLook();
+    T& offered = sent.Take(value, members_.size());
+    const Laggards<T> laggards =
+        Offer(offered, waits == Waits::kForAll, result.taken);
+    if (!laggards.empty()) Await(laggards, result.taken, limits...);
+    return result.taken;
+  }
+
   // A Send that has to wait for its turn.
   struct WaitingSend : Operation {
-    bool offered = false;  // to everybody; then:
+    explicit WaitingSend(Waits what) noexcept : waits(what) {}
+
+    const Waits waits;
+    SentValue<T> sent;
+    bool offered = false;  // to all; then:
     std::size_t taken = 0;
     Laggards<T> laggards;
   };
@@ -139,31 +162,29 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   // A Send that does not find the turn free.
   template <typename V>
   FANFARE_SELDOM std::size_t SendLater(
-      V& value, bool wait, const Deadline& deadline = Deadline::Never(),
+      V& value, Waits waits, const Deadline& deadline = Deadline::Never(),
       const std::stop_token& stop = {}) {
-    WaitingSend send;
+    WaitingSend send(waits);
     send.value = const_cast<T*>(std::addressof(value));
-    if (!AwaitTurn(send, deadline, stop, wait)) return send.taken;
+    if (!AwaitTurn(send, deadline, stop)) return send.taken;
     const Holder holder(*this);
-    if (!send.offered) send.laggards = Offer(value, wait, send.taken);
-    if (!send.laggards.empty()) {
-      send.taken += Await(send.laggards, deadline, stop);
-    }
+    if (!send.offered) return Deliver(value, send.sent, waits, deadline, stop);
+    Await(send.laggards, send.taken, deadline, stop);
     return send.taken;
   }
 
   // Blocks until the Send has the turn (true). False: another one has made all
   // that it had to do, or it gave up, or the feed was closed.
   bool AwaitTurn(WaitingSend& send, const Deadline& deadline,
-                 const std::stop_token& stop, bool wait) {
+                 const std::stop_token& stop) {
     const Outcome outcome = WaitFor(
         send, deadline, stop,
-        [this, wait](Operation& operation) {
+        [this, &send](Operation& operation) {
           const std::lock_guard lock(lock_);
           assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
           if (turn_.closed()) return Outcome::kClosed;
           if (turn_.TakeOrAsk()) return Outcome::kDone;
-          if (!wait) return Outcome::kClosed;
+          if (send.waits == Waits::kNever) return Outcome::kClosed;
           turns_.PushBack(operation);
           operation.queued = true;
           ++calls_;
@@ -212,8 +233,9 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   // that it needs no turn.
   bool Serve(WaitingSend& send) noexcept {
     if constexpr (Member::kCopiesLate) {
-      const T& value = *static_cast<const T*>(send.value);
-      send.laggards = Offer(value, true, send.taken);
+      T& offered =
+          send.sent.Take(*static_cast<const T*>(send.value), members_.size());
+      send.laggards = Offer(offered, send.waits == Waits::kForAll, send.taken);
       send.offered = true;
     }
     return WasServed(send);

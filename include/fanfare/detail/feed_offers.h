@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <stop_token>
-#include <type_traits>
 
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/deadline.h>
@@ -22,6 +21,13 @@
 #include <fanfare/detail/operation.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
+
+// What a Send waits for.
+enum class Waits {
+  kNever,   // nothing
+  kTurn,    // its turn, but no channel
+  kForAll,  // its turn, and each channel
+};
 
 template <typename T>
 class FeedOffers : public FeedMembers<T> {
@@ -34,16 +40,18 @@ class FeedOffers : public FeedMembers<T> {
   FeedOffers() = default;
   ~FeedOffers() = default;
 
-  // Offers the value to everybody. Returns those whose channels were not ready.
-  template <typename V>
-  Laggards<T> Offer(V& value, bool wait, std::size_t& taken) {
+  // Offers the value, which the last channel may move from, to all. Returns
+  // those whose channels were not ready, and in `taken`, also where a copy
+  // throws, how many have taken it. With `wait` false there are none that wait.
+  Laggards<T> Offer(T& value, bool wait, std::size_t& taken) {
     Laggards<T> laggards;
     std::size_t missed = 0;
     if (members_.size() > kFew) turn_.PromiseToLook();
     bool borrows = members_.size() <= kMostLent;
     if (!borrows) EndLoans();
+    auto entry = members_.begin();
     try {
-      for (auto entry = members_.begin(); entry != members_.end();) {
+      while (entry != members_.end()) {
         const auto [channel, m] = *entry;
         T& offered = Load(*m, value, ++entry == members_.end());
         const Outcome outcome = TrySend(*channel, m->offer_, offered, borrows);
@@ -61,6 +69,7 @@ class FeedOffers : public FeedMembers<T> {
       }
     } catch (...) {
       // A copy failed: what was delivered stands.
+      taken = static_cast<std::size_t>(entry - members_.begin()) - 1 - missed;
       laggards.Unload();
       throw;
     }
@@ -69,13 +78,13 @@ class FeedOffers : public FeedMembers<T> {
     return laggards;
   }
 
-  // Blocks until they have taken theirs; returns how many took it.
-  FANFARE_SELDOM std::size_t Await(Laggards<T> laggards,
-                                   const Deadline& deadline = Deadline::Never(),
-                                   const std::stop_token& stop = {}) {
-    return laggards.Await(deadline, stop, [this](Member& m, Outcome outcome) {
-      Refused(m, outcome);
-    });
+  // Blocks until they have taken theirs; adds those that did to `taken`.
+  FANFARE_SELDOM void Await(Laggards<T> laggards, std::size_t& taken,
+                            const Deadline& deadline = Deadline::Never(),
+                            const std::stop_token& stop = {}) {
+    laggards.Await(
+        deadline, stop,
+        [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);
   }
 
   // The channels that are lent to this feed are free again.
@@ -112,16 +121,14 @@ class FeedOffers : public FeedMembers<T> {
     }
   }
 
-  // What a subscriber's channel is to take: the sender's value, where it is
+  // What a subscriber's channel is to take: the value itself, where it is
   // copied late or moved to the last, or a copy made here and now, by the
   // sender's thread and outside all locks.
-  template <typename V>
-  T& Load(Member& member, V& value, bool last) {
+  T& Load(Member& member, T& value, bool last) {
     if constexpr (Member::kCopiesLate) {
-      return const_cast<T&>(value);
-    } else if (!std::is_const_v<V> && last) {
-      return const_cast<T&>(value);
+      return value;
     } else {
+      if (last) return value;
       // A copy is the user's code, and may take its time.
       turn_.PromiseToLook();
       return member.MakeCopy(value);

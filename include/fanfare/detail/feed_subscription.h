@@ -11,6 +11,7 @@
 
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/roll.h>
+#include <fanfare/detail/sent_value.h>
 #include <fanfare/detail/subscription_state.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
@@ -23,19 +24,6 @@ template <typename T>
 class FeedOffers;
 template <typename T>
 class Laggards;
-
-// Memory for one T, made and destroyed by hand.
-template <typename T>
-class Slot {
- public:
-  Slot() = default;
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-  [[nodiscard]] T* get() noexcept { return reinterpret_cast<T*>(bytes_); }
-
- private:
-  alignas(T) std::byte bytes_[sizeof(T)];
-};
 
 // Where a subscription needs no memory of its own for the copy.
 struct NoSlot {};

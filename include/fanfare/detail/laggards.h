@@ -38,25 +38,21 @@ class Laggards {
   void Unload() noexcept { UnloadAll(first_); }
 
   // Blocks until all have taken their offers, or the deadline or a stop; then
-  // the value is taken back. Returns how many took it. `refused` is called with
-  // each member whose channel does not take it, and the outcome.
+  // the value is taken back. Adds those that took it to `taken`. `refused` is
+  // called with each member whose channel does not take it, and the outcome.
   template <typename Refused>
-  std::size_t Await(const Deadline& deadline, const std::stop_token& stop,
-                    Refused refused) {
-    std::size_t taken = 0;
-    if (first_->channel_->gathers()) {
-      taken += Linger(deadline, stop, refused);
-    }
-    return taken + WaitInLine(deadline, stop, refused);
+  void Await(const Deadline& deadline, const std::stop_token& stop,
+             Refused refused, std::size_t& taken) {
+    if (first_->channel_->gathers()) Linger(deadline, stop, refused, taken);
+    WaitInLine(deadline, stop, refused, taken);
   }
 
  private:
   // Most lag because they wait for the processor. Each time it looks only at
   // the first that still lags.
   template <typename Refused>
-  std::size_t Linger(const Deadline& deadline, const std::stop_token& stop,
-                     Refused& refused) {
-    std::size_t taken = 0;
+  void Linger(const Deadline& deadline, const std::stop_token& stop,
+              Refused& refused, std::size_t& taken) {
     LingerFor(deadline, stop, [&] {
       for (; first_ != nullptr; first_ = first_->next_laggard_) {
         const Outcome outcome = first_->channel_->TrySend(first_->offer_);
@@ -69,16 +65,14 @@ class Laggards {
       }
       return Outcome::kDone;
     });
-    return taken;
   }
 
   // Leaves the offers to the channels.
   template <typename Refused>
-  std::size_t WaitInLine(const Deadline& deadline, const std::stop_token& stop,
-                         Refused& refused) {
+  void WaitInLine(const Deadline& deadline, const std::stop_token& stop,
+                  Refused& refused, std::size_t& taken) {
     FanOut fan_out;
     Member* pending = nullptr;
-    std::size_t taken = 0;
     std::ptrdiff_t kept = 0;
     while (first_ != nullptr) {
       Member& member = *first_;
@@ -94,16 +88,27 @@ class Laggards {
         refused(member, outcome);
       }
     }
-    if (kept == 0) return taken;
+    if (kept == 0) return;
     std::size_t withdrawn = 0;
     if (!fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
       withdrawn = TakeBack(fan_out, pending);
     }
-    // The copies for channels that were closed meanwhile are still there.
-    // Nobody else has to do with an offer by now.
-    if (fan_out.refused() > 0) UnloadAll(pending);
-    return taken + static_cast<std::size_t>(kept) - fan_out.refused() -
-           withdrawn;
+    taken += static_cast<std::size_t>(kept) - fan_out.refused() - withdrawn;
+    if (fan_out.refused() > 0) EndRefused(pending, refused);
+  }
+
+  // What is left to do for offers that were refused meanwhile, with which no
+  // other thread has to do any more: the copies are still there, and a
+  // subscription whose channel was closed has to end.
+  template <typename Refused>
+  static void EndRefused(Member* pending, Refused& refused) {
+    while (pending != nullptr) {
+      Member& member = *std::exchange(pending, pending->next_laggard_);
+      member.Unload();
+      if (member.offer_.outcome == Outcome::kClosed) {
+        refused(member, Outcome::kClosed);
+      }
+    }
   }
 
   // Takes the value back from the channels that still keep it, waits for those
