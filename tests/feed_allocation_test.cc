@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <new>
+#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@
 namespace {
 
 std::atomic<std::size_t> allocations{0};
+std::atomic<std::size_t> freed{0};
 
 void* Allocate(std::size_t size) noexcept {
   ++allocations;
@@ -43,7 +45,10 @@ void* OrThrow(void* memory) {
 }
 
 // Not inlined, or g++ sees new meet free and warns.
-[[gnu::noinline]] void Free(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void Free(void* memory) noexcept {
+  if (memory != nullptr) ++freed;
+  std::free(memory);
+}
 
 }  // namespace
 
@@ -319,4 +324,34 @@ TEST_CASE("F3: a Send that takes in who came meanwhile allocates nothing") {
   CHECK(allocated == 0);
   CHECK(sending.Get() == 1 + others);
   CHECK(feed.TrySend(2) == others + comers);
+}
+
+TEST_CASE("F8: a feed that is destroyed keeps no memory for its list") {
+  const bool newcomers = GENERATE(false, true);
+  CAPTURE(newcomers);
+  const Channel<int> channel(1), blocking;
+  std::size_t left = allocations - freed;
+  {
+    std::optional<Feed<int>> feed(std::in_place);
+    Subscription kept = feed->Subscribe(channel);
+    std::vector<Subscription> others;
+    const auto subscribe = [&] {
+      for (int i = 0; i < 100; ++i) others.push_back(feed->Subscribe(channel));
+    };
+    if (newcomers) {
+      const Subscription gate = feed->Subscribe(blocking);
+      InThread sending([&] { return feed->Send(1); });
+      AwaitSenders(blocking, 1);
+      subscribe();
+      feed->Close();
+      static_cast<void>(sending.Get());
+    } else {
+      subscribe();
+    }
+    feed.reset();
+    others.clear();
+    others.shrink_to_fit();
+    left = allocations - freed - left;
+  }
+  CHECK(left == 2);  // the subscription, and the feed that it refers to
 }

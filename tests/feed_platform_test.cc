@@ -25,6 +25,8 @@ inline thread_local std::size_t taken = 0;
 // What it does with the lock that brings `taken` to `due`.
 inline thread_local std::size_t due = 0;
 inline thread_local std::function<void()> then;
+// Called where this thread waits for another one to let go.
+inline thread_local std::function<void()> on_pause;
 // Of all threads.
 inline std::atomic<std::size_t> wake_ups{0};
 
@@ -59,14 +61,20 @@ struct Platform : RealParts {
   using Mutex = Counted<std::mutex>;
   using ConditionVariable = counting::ConditionVariable;
 
-  // Whoever waits sleeps at once.
+  static void Pause() noexcept {
+    if (on_pause) on_pause();
+  }
+
+  // A thread that waits sleeps at once.
   static constexpr int kMostSpins = 0;
   static constexpr int kMostYields = 0;
 };
 
 }  // namespace counting
 
+#include <deque>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <utility>
@@ -289,4 +297,70 @@ TEST_CASE("F7 C8: no value is destroyed under a lock when nobody waits") {
   }
   CHECK(Watched::seen >= 8);
   CHECK(Watched::under_a_lock == 0);
+}
+
+// The feed has the lock of the first channel (a loan is made after every second
+// value). While a Send is under way, another thread comes to want that lock,
+// and is kept from looking again.
+TEST_CASE(
+    "F4 C7: a Send leaves no lock with the feed that a thread waits for") {
+  Feed<int> feed;
+  const Channel<int> lent(64), other(64);
+  const Subscription subscription = feed.Subscribe(lent);
+  feed.Send(1);
+  const Subscription other_subscription = feed.Subscribe(other);
+  feed.Send(2);
+  std::atomic<bool> wanted{false};
+  std::atomic<bool> go{false};
+  std::optional<InThread<std::function<std::size_t()>>> asks;
+  const auto send = [&] {
+    const std::size_t before = counting::taken;
+    CHECK(feed.Send(3) == 2);
+    return counting::taken - before;
+  };
+  // In its one lock, the other channel's.
+  counting::due = counting::taken + 1;
+  counting::then = [&] {
+    asks.emplace([&] {
+      counting::on_pause = [&] {
+        wanted = true;
+        AwaitThat([&] { return go.load(); });
+      };
+      return lent.size();
+    });
+    AwaitThat([&] { return wanted.load(); });
+  };
+  CHECK(send() >= 1);
+  // Both are locked again, once and once more.
+  CHECK(send() >= 2);
+  CHECK(send() >= 2);
+  go = true;
+  CHECK(asks->Get() == 5);
+}
+
+TEST_CASE("F3: a Send delivers for no more than sixteen others") {
+  constexpr int kQueued = 60;
+  Feed<int> feed;
+  const Channel<int> gate(0), channel(64);
+  const Subscription gate_subscription = feed.Subscribe(gate);
+  std::size_t locks = 0;
+  Sending first([&] {
+    const std::size_t before = counting::taken;
+    const std::size_t count = feed.Send(0);
+    locks = counting::taken - before;
+    return count;
+  });
+  AwaitSenders(gate, 1);
+  const Subscription subscription = feed.Subscribe(channel);
+  std::deque<Sending> sends;
+  std::vector<int> numbers;
+  for (int i = 1; i <= kQueued; ++i) numbers.push_back(i);
+  Queue(feed, sends, numbers);
+  gate_subscription.Unsubscribe();
+  CHECK(first.Get() == 0);
+  for (Sending& sending : sends) CHECK(sending.Get() == 1);
+  for (int i = 1; i <= kQueued; ++i) CHECK(channel.TryReceive() == i);
+  // For each: the feed's, at most the channel's, and the one of its wake-up.
+  CHECK(locks > 16);
+  CHECK(locks <= 3 * 17 + 12);
 }

@@ -132,6 +132,9 @@ void ClosingAChannel() {
                          },
                          [&] { audience.a.Close(); }});
   audience.ExpectAllThere();
+  // Either the Send has noticed that, or it was over before.
+  if (audience.feed.subscriber_count() == 2) audience.feed.TrySend(T());
+  Expect(audience.feed.subscriber_count() == 1, "it stays subscribed");
   audience.ExpectTurnIsFree();
 }
 
@@ -289,6 +292,41 @@ void TurnBehindALaggard() {
   ExpectNobodyWaits(channel);
 }
 
+void TurnBehindALaggardAndStop() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  const Subscription subscription = feed.Subscribe(channel);
+  std::stop_source stop;
+  std::size_t taken = 0;
+  std::size_t got = 0;
+  Scheduler::Interleave({[&] { taken += feed.Send(1, stop.get_token()); },
+                         [&] { taken += feed.Send(2, stop.get_token()); },
+                         [&] {
+                           got += channel.TryReceive().has_value() ? 1 : 0;
+                           const Scheduler::Uninterrupted request;
+                           stop.request_stop();
+                         }});
+  Expect(taken == got, "another number than were taken");
+  Expect(feed.waiting_senders() == 0, "a Send is left in the line");
+  ExpectNobodyWaits(channel);
+}
+
+// One subscribes while a Send is under way, and another thread closes the feed.
+void CloseAndANewcomer() {
+  Feed<int> feed;
+  const Channel<int> channel, late(1);
+  const Subscription subscription = feed.Subscribe(channel);
+  Subscription newcomer;
+  std::size_t taken = 0;
+  Scheduler::Interleave({[&] { taken = feed.Send(1); },
+                         [&] { newcomer = feed.Subscribe(late); },
+                         [&] { feed.Close(); }});
+  Expect(subscription.Err().drained(), "the subscription has not ended");
+  Expect(newcomer.Err().drained(), "the newcomer has not ended");
+  Expect(late.size() == taken, "another number than were taken");
+  Expect(feed.subscriber_count() == 0, "a subscriber is left");
+}
+
 void TurnAndClose() {
   Line line;
   Scheduler::Interleave({[&] { line.taken += line.feed.Send(1); },
@@ -428,6 +466,11 @@ constexpr std::array kScenarios = {
     Scenario{"turn_laggard",
              "turns and deadlines are kept while a subscriber lags",
              TurnBehindALaggard},
+    Scenario{"turn_laggard_stop", "the same at a stop",
+             TurnBehindALaggardAndStop},
+    Scenario{"turn_close_newcomer",
+             "Close ends one that subscribes meanwhile as well",
+             CloseAndANewcomer},
     Scenario{"turn_close", "Close leaves no Send in the line", TurnAndClose},
     Scenario{"turn_of_closed",
              "whoever has seen that the feed is closed sends to nobody",

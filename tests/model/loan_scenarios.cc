@@ -201,6 +201,19 @@ void LoanAndTrySend() {
        [&] { static_cast<void>(loan.channel.size()); }});
 }
 
+// Nor does it wait for room, where it finds the turn taken for a moment.
+void LoanAndTrySendWithoutRoom() {
+  Feed<int> feed;
+  const Channel<int> channel(1);
+  const Subscription subscription = feed.Subscribe(channel);
+  feed.Send(0);
+  Scheduler::Interleave(
+      {[&] { Expect(feed.TrySend(1) == 0, "there was no room"); },
+       [&] { static_cast<void>(channel.size()); },
+       [&] { static_cast<void>(feed.Subscribe(channel)); }});
+  Expect(CountLeft(channel) == 1, "a value is lost or doubled");
+}
+
 // The same lock without a channel: who waits for it is not made to wait for the
 // next loan, too.
 void LoanWanted() {
@@ -297,6 +310,8 @@ constexpr std::array kScenarios = {
              LoanAndDestructor},
     Scenario{"loan_try", "a TrySend is not refused because a loan is ended",
              LoanAndTrySend},
+    Scenario{"loan_try_full", "nor does it wait for room",
+             LoanAndTrySendWithoutRoom},
     Scenario{"loan_wanted", "a lock that is wanted is not lent again",
              LoanWanted},
     Scenario{"loan_wanted_by_two", "nor before each of two that want it had it",
