@@ -23,6 +23,8 @@
 // The feed is still there when its turn is looked at: a subscription leaves it
 // only after it was retired, with this lock held.
 
+#include <cstdint>
+
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/turn.h>
 
@@ -97,8 +99,9 @@ class BackLock {
   // Whose turn guards the back; changed only by who has that turn.
   Platform::Atomic<Turn*> borrower_{nullptr};
   Platform::Lock lock_;
-  // How many threads wait for the end of a loan. Guarded by lock_.
-  unsigned wanted_ = 0;
+  // How many threads wait for the end of a loan. Guarded by lock_. (Beyond 65,535
+  // it may be lent again too early, which is late for them and no worse.)
+  std::uint16_t wanted_ = 0;
 };
 
 }  // namespace fanfare::inline FANFARE_ABI::detail

@@ -127,25 +127,36 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
     FeedCore& feed_;
   };
 
+  // Gives an rvalue back that no channel has taken.
+  struct Returning {
+    ~Returning() {
+      if (taken == 0) sent.Return(value);
+    }
+    SentValue<T>& sent;
+    T& value;
+    const std::size_t& taken;
+  };
+
   // For the thread that has the turn.
   template <typename V, typename... Limits>
-  std::size_t Deliver(V& value, SentValue<T>& sent, Waits waits,
-                      const Limits&... limits) {
-    struct Result {
-      ~Result() {
-        if (taken == 0) sent.Return(value);
-      }
-      SentValue<T>& sent;
-      V& value;
-      std::size_t taken = 0;
-    } result{sent, value};
-    // A copy is the user's code, and may take its time.
-    if (std::is_const_v<V> && !Member::kCopiesLate) turn_.PromiseToLook();
-    T& offered = sent.Take(value, members_.size());
-    const Laggards<T> laggards =
-        Offer(offered, waits == Waits::kForAll, result.taken);
-    if (!laggards.empty()) Await(laggards, result.taken, limits...);
-    return result.taken;
+  FANFARE_ALWAYS std::size_t Deliver(V& value, SentValue<T>& sent, Waits waits,
+                                     const Limits&... limits) {
+    std::size_t taken = 0;
+    if constexpr (std::is_const_v<V>) {
+      // A copy is the user's code, and may take its time.
+      if (!Member::kCopiesLate) turn_.PromiseToLook();
+      DeliverOwn(sent.Take(value, members_.size()), waits, taken, limits...);
+    } else {
+      const Returning returning{sent, value, taken};
+      DeliverOwn(sent.Take(value, members_.size()), waits, taken, limits...);
+    }
+    return taken;
+  }
+  template <typename... Limits>
+  FANFARE_ALWAYS void DeliverOwn(T& offered, Waits waits, std::size_t& taken,
+                                 const Limits&... limits) {
+    const Laggards<T> laggards = Offer(offered, waits == Waits::kForAll, taken);
+    if (!laggards.empty()) Await(laggards, taken, limits...);
   }
 
   // A Send that has to wait for its turn.
