@@ -9,6 +9,7 @@
 //     explicit Channel(std::size_t capacity)   0: rendezvous
 //     void Send(const T&), T Receive()         block
 //     bool HasBlockedSender()                  optional
+//     std::optional<T> TryReceive()            does not block
 //   template <typename T> class Feed;
 //     Subscribe(Channel<T>&)                   a handle that unsubscribes
 //     void Send(const T&)                      one sender

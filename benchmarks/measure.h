@@ -76,8 +76,8 @@ void Measure(benchmark::State& state, double parts, Run run) {
   }
 }
 
-// Reports the median and the 99.9th percentile as the counters "p50" and
-// "p999", in nanoseconds.
+// Reports the median, the 99th and the 99.9th percentile as the counters "p50",
+// "p99" and "p999", in nanoseconds.
 inline void ReportLatency(benchmark::State& state,
                           std::vector<Clock::duration> samples) {
   if (samples.empty()) return;
@@ -90,6 +90,7 @@ inline void ReportLatency(benchmark::State& state,
         std::chrono::duration<double, std::nano>(*nth).count();
   };
   report("p50", 0.5);
+  report("p99", 0.99);
   report("p999", 0.999);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The scenarios W1 to W10, and W12. A program registers those that its rival
-// can do:
+// The scenarios W1 to W10, and W12 to W16. A program registers those that its
+// rival can do:
 //
 //   int main(int argc, char** argv) {
 //     bench::RegisterSend<Rival>();
@@ -16,7 +16,10 @@
 #include "audience.h"
 #include "idle.h"
 #include "lag.h"
+#include "many_feeds.h"
 #include "measure.h"
+#include "one_thread.h"
+#include "paced.h"
 #include "program.h"
 #include "round_trip.h"
 #include "send_path.h"

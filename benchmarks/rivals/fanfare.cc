@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <optional>
 
 #include <fanfare/fanfare.h>
 
@@ -22,6 +23,7 @@ struct Fanfare : bench::Threads {
       if (auto value = channel_.Receive()) return *value;
       std::abort();  // nobody has closed it
     }
+    std::optional<T> TryReceive() const { return channel_.TryReceive(); }
     [[nodiscard]] std::size_t size() const { return channel_.size(); }
     [[nodiscard]] bool HasBlockedSender() const {
       return channel_.waiting_senders() > 0;
@@ -75,5 +77,10 @@ int main(int argc, char** argv) {
   bench::RegisterLagOneByOne<Fanfare>();
   bench::RegisterIdle<Fanfare>();
   bench::RegisterMemory<Fanfare>();
+  bench::RegisterBursts<Fanfare>();
+  bench::RegisterPaced<Fanfare>();
+  bench::RegisterReceiveOne<Fanfare>();
+  bench::RegisterFeedsInTurn<Fanfare>();
+  bench::RegisterFeedsAtOnce<Fanfare>();
   return bench::RunCases(argc, argv);
 }

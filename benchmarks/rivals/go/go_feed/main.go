@@ -25,6 +25,7 @@ func main() {
 		Words:     newFeed[scenarios.Word],
 		Kilobytes: newFeed[scenarios.Kilobyte],
 		Events:    newFeed[scenarios.Event],
+		Stamped:   newFeed[scenarios.Stamped],
 		AnyOrder:  true,
 		// FeedOf is quadratic here: 10,000 would take minutes, and 100,000
 		// panic, because reflect.Select takes at most 65,536 cases.

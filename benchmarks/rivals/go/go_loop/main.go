@@ -48,11 +48,13 @@ func (s *subscription[T]) Unsubscribe() {
 func newFeed[T any]() scenarios.Feed[T] { return &feed[T]{} }
 
 func main() {
-	harness.Main(scenarios.All(scenarios.Rival{
+	cases := scenarios.All(scenarios.Rival{
 		Words:     newFeed[scenarios.Word],
 		Kilobytes: newFeed[scenarios.Kilobyte],
 		Events:    newFeed[scenarios.Event],
+		Stamped:   newFeed[scenarios.Stamped],
 		NeedsLock: true,
 		MaxLag:    100_000,
-	}))
+	})
+	harness.Main(append(cases, scenarios.Channels()...))
 }

@@ -16,6 +16,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +28,9 @@ type Outcome struct {
 	Operations int
 	// Latencies are in any order; nil where none are taken.
 	Latencies []time.Duration
+	// Processor is the processor time that the process used, where that is of
+	// interest.
+	Processor time.Duration
 	// Bytes is set where memory is measured instead of time.
 	Bytes float64
 }
@@ -48,6 +52,15 @@ func Expect(received, expected uint64) {
 	if received != expected {
 		Fail("received %d instead of %d", received, expected)
 	}
+}
+
+// ProcessorTime returns the processor time that the process has used so far.
+func ProcessorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		Fail("%v", err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // Main does what the command line asks for.
@@ -83,7 +96,9 @@ type entry struct {
 	Iterations int            `json:"iterations"`
 	Ns         float64        `json:"ns,omitempty"`
 	Bytes      float64        `json:"bytes,omitempty"`
+	Processor  float64        `json:"cpu,omitempty"`
 	P50        *time.Duration `json:"p50,omitempty"`
+	P99        *time.Duration `json:"p99,omitempty"`
 	P999       *time.Duration `json:"p999,omitempty"`
 }
 
@@ -91,15 +106,16 @@ func print(c Case, minTime time.Duration) {
 	iterations, outcome := runLongEnough(c, minTime)
 	e := entry{Name: c.Name, Iterations: iterations, Bytes: outcome.Bytes}
 	if outcome.Operations > 0 {
-		nanoseconds := float64(outcome.Elapsed.Nanoseconds())
-		e.Ns = nanoseconds / float64(outcome.Operations)
+		operations := float64(outcome.Operations)
+		e.Ns = float64(outcome.Elapsed.Nanoseconds()) / operations
+		e.Processor = float64(outcome.Processor.Nanoseconds()) / operations
 	}
 	if all := outcome.Latencies; all != nil {
 		sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
 		at := func(q float64) *time.Duration {
 			return &all[int(float64(len(all)-1)*q)]
 		}
-		e.P50, e.P999 = at(0.5), at(0.999)
+		e.P50, e.P99, e.P999 = at(0.5), at(0.99), at(0.999)
 	}
 	report := map[string][]entry{"benchmarks": {e}}
 	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {

@@ -26,6 +26,12 @@ type Event struct {
 	acknowledge chan uint64
 }
 
+// Stamped is a number with the time at which it was sent.
+type Stamped struct {
+	number uint64
+	sent   time.Duration
+}
+
 // Subscription ends when it is unsubscribed.
 type Subscription interface{ Unsubscribe() }
 
@@ -40,6 +46,7 @@ type Rival struct {
 	Words     func() Feed[Word]
 	Kilobytes func() Feed[Kilobyte]
 	Events    func() Feed[Event]
+	Stamped   func() Feed[Stamped]
 	// NeedsLock: only one goroutine may send at a time.
 	NeedsLock bool
 	// AnyOrder: a Send that is blocked sees which channel is ready, and when
@@ -115,7 +122,28 @@ func All(r Rival) []Case {
 		add(func(int) Outcome { return memory(r, capacity) },
 			"W10_Memory/capacity:%d", capacity)
 	}
+	for _, p := range paces() {
+		every, work := p[0], p[1]
+		add(func(i int) Outcome { return paced(r, every, work, i) },
+			"W14_Paced/every_ns:%d/work_ns:%d", every, work)
+	}
+	add(func(i int) Outcome { return feedsInTurn(r, i) }, "W16_FeedsInTurn")
+	add(func(i int) Outcome { return feedsAtOnce(r, i) }, "W16_FeedsAtOnce")
 	return cases
+}
+
+// paces returns the pairs of an interval and the work for each event that
+// leave a consumer time to keep up.
+func paces() [][2]time.Duration {
+	var all [][2]time.Duration
+	for _, every := range []time.Duration{200, 1000, 5000, 20_000, 100_000} {
+		for _, work := range []time.Duration{0, 700, 4000} {
+			if work < every {
+				all = append(all, [2]time.Duration{every, work})
+			}
+		}
+	}
+	return all
 }
 
 // streams returns the pairs of capacity and number of subscribers.
@@ -477,4 +505,174 @@ func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
+}
+
+// paced is W14: an event at every interval, each with some work. An event that
+// comes late moves those after it.
+func paced(r Rival, every, work time.Duration, values int) Outcome {
+	feed := r.Stamped()
+	epoch := time.Now()
+	spinUntil := func(moment time.Duration) time.Duration {
+		for {
+			if now := time.Since(epoch); now >= moment {
+				return now
+			}
+		}
+	}
+	latencies := make([]time.Duration, values)
+	for i := range latencies {
+		latencies[i] = -1 // so that no page is missing later
+	}
+	consume := func(channel chan Stamped) {
+		for number := range latencies {
+			value := <-channel
+			received := time.Since(epoch)
+			Expect(value.number, uint64(number))
+			latencies[number] = received - value.sent
+			if work > 0 {
+				spinUntil(received + work)
+			}
+		}
+	}
+	before := ProcessorTime()
+	elapsed := timed(open(feed, 1, 128), consume, func() {
+		due := time.Since(epoch)
+		for number := uint64(0); number < uint64(values); number++ {
+			now := spinUntil(due)
+			feed.Send(Stamped{number, now})
+			due = now + every
+		}
+	})
+	return Outcome{
+		Elapsed: elapsed, Operations: values, Latencies: latencies,
+		Processor: ProcessorTime() - before,
+	}
+}
+
+// As many senders as W16 has: four feeds and one without a feed.
+const senders = 5
+
+// junction opens a channel; it returns it with what sends to it.
+func junction(r Rival) (chan Word, [senders]func(Word)) {
+	channel := make(chan Word, 128)
+	var send [senders]func(Word)
+	for i := 0; i < senders-1; i++ {
+		feed := r.Words()
+		feed.Subscribe(channel)
+		send[i] = feed.Send
+	}
+	send[senders-1] = func(word Word) { channel <- word }
+	return channel, send
+}
+
+// feedsInTurn is W16 in one goroutine: all senders take turns, and when the
+// channel is nearly full, all is received.
+func feedsInTurn(r Rival, count int) Outcome {
+	const turns = 128 / senders
+	channel, send := junction(r)
+	var sent, received uint64
+	start := time.Now()
+	for i := 0; i < count; i++ {
+		for turn := 0; turn < turns; turn++ {
+			for _, send := range send {
+				send(Word{sent})
+				sent++
+			}
+		}
+		for ; received < sent; received++ {
+			Expect((<-channel).number, received)
+		}
+	}
+	return Outcome{Elapsed: time.Since(start), Operations: int(sent)}
+}
+
+// feedsAtOnce is W16 with a goroutine for each sender; the values of each come
+// in order.
+func feedsAtOnce(r Rival, valuesEach int) Outcome {
+	channel, send := junction(r)
+	run := make(chan struct{})
+	var ready sync.WaitGroup
+	ready.Add(senders)
+	for sender, send := range send {
+		sender, send := uint64(sender), send
+		go func() {
+			ready.Done()
+			<-run
+			for number := uint64(0); number < uint64(valuesEach); number++ {
+				send(Word{number*senders + sender})
+			}
+		}()
+	}
+	ready.Wait()
+	start := time.Now()
+	close(run)
+	var next [senders]uint64
+	for i := 0; i < valuesEach*senders; i++ {
+		number := (<-channel).number
+		Expect(number/senders, next[number%senders])
+		next[number%senders]++
+	}
+	return Outcome{
+		Elapsed: time.Since(start), Operations: valuesEach * senders,
+	}
+}
+
+// Channels returns the cases that need a channel and no feed: W13 and W15.
+func Channels() []Case {
+	var cases []Case
+	for _, burst := range []int{1, 2, 10, 100} {
+		burst := burst
+		cases = append(cases, Case{
+			Name: fmt.Sprintf("W13_Bursts/burst:%d", burst),
+			Run:  func(i int) Outcome { return bursts(burst, i) },
+		})
+	}
+	return append(cases,
+		Case{Name: "W15_Receive", Run: receiveOne},
+		Case{Name: "W15_TryReceive", Run: tryReceiveOne})
+}
+
+// bursts is W13: a goroutine sends a burst, receives it, and starts again.
+func bursts(burst, count int) Outcome {
+	channel := make(chan Word, 128)
+	var sent, received uint64
+	start := time.Now()
+	for i := 0; i < count; i++ {
+		for j := 0; j < burst; j++ {
+			channel <- Word{sent}
+			sent++
+		}
+		for j := 0; j < burst; j++ {
+			Expect((<-channel).number, received)
+			received++
+		}
+	}
+	return Outcome{Elapsed: time.Since(start), Operations: int(sent)}
+}
+
+// receiveOne is W15: a value is sent and received.
+func receiveOne(values int) Outcome {
+	channel := make(chan Word, 128)
+	start := time.Now()
+	for number := uint64(0); number < uint64(values); number++ {
+		channel <- Word{number}
+		Expect((<-channel).number, number)
+	}
+	return Outcome{Elapsed: time.Since(start), Operations: values}
+}
+
+// tryReceiveOne is W15 with a receive that does not block.
+func tryReceiveOne(values int) Outcome {
+	channel := make(chan Word, 128)
+	start := time.Now()
+	for number := uint64(0); number < uint64(values); number++ {
+		channel <- Word{number}
+		select {
+		case word := <-channel:
+			Expect(word.number, number)
+		default:
+			Fail("the channel is empty")
+		}
+	}
+	return Outcome{Elapsed: time.Since(start), Operations: values}
 }

@@ -20,16 +20,18 @@ pub struct Outcome {
     pub operations: u64,
     /// Latencies in nanoseconds, in any order; empty where none are taken.
     pub latencies: Vec<u64>,
+    /// The processor time that the process used, where that is of interest.
+    pub processor: Option<Duration>,
 }
 
 impl Outcome {
     pub fn new(elapsed: Duration, operations: u64) -> Self {
         let latencies = Vec::new();
-        Outcome { elapsed, operations, latencies }
+        Outcome { elapsed, operations, latencies, processor: None }
     }
 
-    fn nanoseconds(&self) -> f64 {
-        self.elapsed.as_nanos() as f64 / self.operations as f64
+    fn each(&self, time: Duration) -> f64 {
+        time.as_nanos() as f64 / self.operations as f64
     }
 }
 
@@ -60,6 +62,17 @@ pub fn expect(received: u64, expected: u64) {
     if received != expected {
         fail(format!("received {received} instead of {expected}"));
     }
+}
+
+/// The processor time that the process has used so far.
+pub fn processor_time() -> Duration {
+    const CLOCKS_PER_SEC: f64 = 1e6; // as POSIX has it
+    extern "C" {
+        fn clock() -> std::ffi::c_long;
+    }
+    // Safety: it has no preconditions.
+    let used = unsafe { clock() };
+    Duration::from_secs_f64(used as f64 / CLOCKS_PER_SEC)
 }
 
 /// A thread waits here until so many others have arrived.
@@ -149,12 +162,20 @@ fn print(case: &Case, min_time: Duration) {
     };
     println!(
         "{{\"benchmarks\":[{{\"name\":\"{}\",\"iterations\":{},\
-         \"ns\":{:.3}{}}}]}}",
+         \"ns\":{:.3}{}{}}}]}}",
         case.name,
         iterations,
-        outcome.nanoseconds(),
+        outcome.each(outcome.elapsed),
+        processor(&outcome),
         quantiles(outcome.latencies),
     );
+}
+
+fn processor(outcome: &Outcome) -> String {
+    match outcome.processor {
+        Some(time) => format!(",\"cpu\":{:.3}", outcome.each(time)),
+        None => String::new(),
+    }
 }
 
 fn quantiles(mut latencies: Vec<u64>) -> String {
@@ -163,5 +184,6 @@ fn quantiles(mut latencies: Vec<u64>) -> String {
     }
     latencies.sort_unstable();
     let at = |q: f64| latencies[((latencies.len() - 1) as f64 * q) as usize];
-    format!(",\"p50\":{},\"p999\":{}", at(0.5), at(0.999))
+    let (p50, p99, p999) = (at(0.5), at(0.99), at(0.999));
+    format!(",\"p50\":{p50},\"p99\":{p99},\"p999\":{p999}")
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{expect, fail, Case, Latch, Outcome};
+use crate::harness::{expect, fail, processor_time, Case, Latch, Outcome};
 
 /// Values are copied to every receiver and hold a number to check.
 pub trait Value: Copy + Send + 'static {
@@ -50,14 +50,35 @@ impl Value for Kilobyte {
     }
 }
 
+/// A number with the time at which it was sent, in nanoseconds.
+#[derive(Clone, Copy)]
+pub struct Stamped {
+    number: u64,
+    sent: u64,
+}
+
+impl Value for Stamped {
+    fn new(number: u64) -> Self {
+        Stamped { number, sent: 0 }
+    }
+
+    #[inline]
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 /// The sending side: blocks while a receiver lags by the capacity.
 pub trait Feed<V>: Send + 'static {
     fn send(&mut self, value: V);
 }
 
-/// One receiver's side: blocks until there is a value.
+/// One receiver's side.
 pub trait Receiver<V>: Send + 'static {
+    /// Blocks until there is a value.
     fn receive(&mut self) -> V;
+    /// Ends the program with an error if there is none.
+    fn try_receive(&mut self) -> V;
 }
 
 /// What an adapter has to provide for one type of value.
@@ -65,11 +86,18 @@ pub trait Rival<V>: 'static {
     type Feed: Feed<V>;
     type Receiver: Receiver<V>;
 
+    /// One channel's sender.
+    type Sender: Feed<V>;
+
     fn open(n: usize, capacity: usize) -> (Self::Feed, Vec<Self::Receiver>);
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver);
 }
 
-/// The scenarios that every rival can do: W1, W2, W6 and W8.
-pub fn common<R: Rival<Word> + Rival<Kilobyte>>() -> Vec<Case> {
+/// The scenarios that every rival can do: W1, W2, W6, W8 and W13 to W15.
+pub fn common<R>() -> Vec<Case>
+where
+    R: Rival<Word> + Rival<Kilobyte> + Rival<Stamped>,
+{
     let mut cases = Vec::new();
     for n in [1, 10, 100, 1000] {
         let name = |part| format!("W1_{part}/subscribers:{n}");
@@ -95,6 +123,20 @@ pub fn common<R: Rival<Word> + Rival<Kilobyte>>() -> Vec<Case> {
             stream::<R, Kilobyte>(10, capacity, i)
         }));
     }
+    for burst in [1, 2, 10, 100] {
+        let name = format!("W13_Bursts/burst:{burst}");
+        cases.push(Case::new(name, move |i| bursts::<R>(burst, i)));
+    }
+    for (every, work) in paces() {
+        let name = format!("W14_Paced/every_ns:{every}/work_ns:{work}");
+        cases.push(Case::new(name, move |i| paced::<R>(every, work, i)));
+    }
+    cases.push(Case::new("W15_Receive", |i| {
+        receive_one::<R>(<R as Rival<Word>>::Receiver::receive, i)
+    }));
+    cases.push(Case::new("W15_TryReceive", |i| {
+        receive_one::<R>(<R as Rival<Word>>::Receiver::try_receive, i)
+    }));
     cases
 }
 
@@ -124,6 +166,17 @@ fn streams() -> Vec<(usize, usize)> {
     }
     // What the Go package measures itself by.
     all.push((200, 1000));
+    all
+}
+
+/// The pairs of an interval and the work for each event that leave a consumer
+/// time to keep up.
+fn paces() -> Vec<(u64, u64)> {
+    let mut all = Vec::new();
+    for every in [200, 1000, 5000, 20_000, 100_000] {
+        let possible = [0, 700, 4000].into_iter().filter(|&w| w < every);
+        all.extend(possible.map(|work| (every, work)));
+    }
     all
 }
 
@@ -283,7 +336,7 @@ fn round_trip<R: Rival<Word>>(
             }
         }
     });
-    Outcome { elapsed, operations: rounds, latencies }
+    Outcome { latencies, ..Outcome::new(elapsed, rounds) }
 }
 
 /// W6: four senders on one feed; all receivers see each one's values in order.
@@ -318,4 +371,77 @@ fn four_senders<R: Rival<Word>>(values_each: u64) -> Outcome {
         sender.join().unwrap();
     }
     Outcome::new(elapsed, values_each * SENDERS * RECEIVERS as u64)
+}
+
+/// W13: one thread sends a burst, receives it, and starts again.
+fn bursts<R: Rival<Word>>(burst: u64, count: u64) -> Outcome {
+    let (mut sender, mut receiver) = R::channel(128);
+    let (mut sent, mut received) = (0, 0);
+    let start = Instant::now();
+    for _ in 0..count {
+        for _ in 0..burst {
+            sender.send(Word::new(sent));
+            sent += 1;
+        }
+        for _ in 0..burst {
+            expect(receiver.receive().number(), received);
+            received += 1;
+        }
+    }
+    Outcome::new(start.elapsed(), sent)
+}
+
+/// W14: an event every so many nanoseconds, each with so much work. An event
+/// that comes late moves those after it.
+fn paced<R: Rival<Stamped>>(every: u64, work: u64, values: u64) -> Outcome {
+    let (mut feed, receivers) = R::open(1, 128);
+    let epoch = Instant::now();
+    let now = move || epoch.elapsed().as_nanos() as u64;
+    let spin_until = move |time| loop {
+        let at = now();
+        if at >= time {
+            break at;
+        }
+    };
+    // Writes all of the memory, so that no page is missing later.
+    let latencies = Arc::new(Mutex::new(vec![u64::MAX; values as usize]));
+    let taken = latencies.clone();
+    let consume = move |mut receiver: R::Receiver| {
+        let mut taken = taken.lock().unwrap();
+        for (number, latency) in taken.iter_mut().enumerate() {
+            let value = receiver.receive();
+            let received = now();
+            expect(value.number(), number as u64);
+            *latency = received - value.sent;
+            if work > 0 {
+                spin_until(received + work);
+            }
+        }
+    };
+    let before = processor_time();
+    let elapsed = timed(receivers, consume, || {
+        let mut due = now();
+        for number in 0..values {
+            let sent = spin_until(due);
+            feed.send(Stamped { number, sent });
+            due = sent + every;
+        }
+    });
+    let processor = Some(processor_time() - before);
+    let latencies = std::mem::take(&mut *latencies.lock().unwrap());
+    Outcome { latencies, processor, ..Outcome::new(elapsed, values) }
+}
+
+/// W15: sends a value and takes it with `receive`.
+fn receive_one<R: Rival<Word>>(
+    receive: impl Fn(&mut R::Receiver) -> Word,
+    values: u64,
+) -> Outcome {
+    let (mut sender, mut receiver) = R::channel(128);
+    let start = Instant::now();
+    for number in 0..values {
+        sender.send(Word::new(number));
+        expect(receive(&mut receiver).number(), number);
+    }
+    Outcome::new(start.elapsed(), values)
 }

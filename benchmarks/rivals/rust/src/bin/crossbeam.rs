@@ -12,8 +12,16 @@ use fanfare_rivals::harness::{self, expect, Case, Latch, Outcome};
 use fanfare_rivals::scenarios;
 
 struct Crossbeam;
+struct Producer<V>(Sender<V>);
 struct Senders<V>(Vec<Sender<V>>);
 struct Consumer<V>(Receiver<V>);
+
+impl<V: scenarios::Value> scenarios::Feed<V> for Producer<V> {
+    #[inline]
+    fn send(&mut self, value: V) {
+        self.0.send(value).unwrap();
+    }
+}
 
 impl<V: scenarios::Value> scenarios::Feed<V> for Senders<V> {
     #[inline]
@@ -29,11 +37,17 @@ impl<V: scenarios::Value> scenarios::Receiver<V> for Consumer<V> {
     fn receive(&mut self) -> V {
         self.0.recv().unwrap()
     }
+
+    #[inline]
+    fn try_receive(&mut self) -> V {
+        self.0.try_recv().unwrap()
+    }
 }
 
 impl<V: scenarios::Value> scenarios::Rival<V> for Crossbeam {
     type Feed = Senders<V>;
     type Receiver = Consumer<V>;
+    type Sender = Producer<V>;
 
     fn open(n: usize, capacity: usize) -> (Senders<V>, Vec<Consumer<V>>) {
         let open_one = |_| {
@@ -42,6 +56,11 @@ impl<V: scenarios::Value> scenarios::Rival<V> for Crossbeam {
         };
         let (senders, receivers) = (0..n).map(open_one).unzip();
         (Senders(senders), receivers)
+    }
+
+    fn channel(capacity: usize) -> (Producer<V>, Consumer<V>) {
+        let (sender, receiver) = bounded(capacity);
+        (Producer(sender), Consumer(receiver))
     }
 }
 
@@ -152,6 +171,66 @@ fn lag(n: usize, rounds: u64) -> Outcome {
     Outcome::new(elapsed, rounds * n as u64)
 }
 
+/// As many senders as W16 has: four feeds and one without a feed.
+const SENDERS: u64 = 5;
+
+/// W16: five senders of one channel take turns in one thread, which receives
+/// all values when the channel is nearly full.
+fn in_turn(count: u64) -> Outcome {
+    const TURNS: u64 = 128 / SENDERS;
+    let (sender, receiver) = bounded(128);
+    let senders: Vec<_> = (0..SENDERS).map(|_| sender.clone()).collect();
+    let (mut sent, mut received) = (0, 0);
+    let start = Instant::now();
+    for _ in 0..count {
+        for _ in 0..TURNS {
+            for sender in &senders {
+                sender.send(sent).unwrap();
+                sent += 1;
+            }
+        }
+        while received < sent {
+            expect(receiver.recv().unwrap(), received);
+            received += 1;
+        }
+    }
+    Outcome::new(start.elapsed(), sent)
+}
+
+/// W16: each of five senders of one channel has a thread; the values of each
+/// come in order.
+fn at_once(values_each: u64) -> Outcome {
+    let (sender, receiver) = bounded(128);
+    let ready = Arc::new(Latch::new(SENDERS as usize));
+    let go = Arc::new(Latch::new(1));
+    let send_all = |number| {
+        let (sender, ready, go) = (sender.clone(), ready.clone(), go.clone());
+        thread::spawn(move || {
+            ready.arrive();
+            go.wait();
+            for value in 0..values_each {
+                sender.send(value * SENDERS + number).unwrap();
+            }
+        })
+    };
+    let threads: Vec<_> = (0..SENDERS).map(send_all).collect();
+    ready.wait();
+    let start = Instant::now();
+    go.arrive();
+    let mut next = [0; SENDERS as usize];
+    for _ in 0..values_each * SENDERS {
+        let value = receiver.recv().unwrap();
+        let sender = (value % SENDERS) as usize;
+        expect(value / SENDERS, next[sender]);
+        next[sender] += 1;
+    }
+    let elapsed = start.elapsed();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    Outcome::new(elapsed, values_each * SENDERS)
+}
+
 fn wait_for(counter: &AtomicU64, value: u64) {
     while counter.load(Ordering::Acquire) < value {
         thread::yield_now();
@@ -191,5 +270,7 @@ fn main() {
         let name = format!("W9_Lag/subscribers:{n}");
         cases.push(Case::new(name, move |i| lag(n, i)));
     }
+    cases.push(Case::new("W16_FeedsInTurn", in_turn));
+    cases.push(Case::new("W16_FeedsAtOnce", at_once));
     harness::main(cases);
 }

@@ -6,6 +6,7 @@
 //! the other programs, the sender yields while a receiver lags by the capacity.
 //! Debian's version has no Sender::len() yet, so the receivers count.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -65,11 +66,21 @@ struct Receiver<V> {
 impl<V: Value> scenarios::Receiver<V> for Receiver<V> {
     fn receive(&mut self) -> V {
         let waker = self.waker.get_or_insert_with(this_thread);
-        // An error is also that it lagged: then values were lost.
-        let value = match block_on(self.receiver.recv(), waker) {
-            Ok(value) => value,
-            Err(error) => fail(error),
-        };
+        let result = block_on(self.receiver.recv(), waker);
+        self.take(result)
+    }
+
+    fn try_receive(&mut self) -> V {
+        let result = self.receiver.try_recv();
+        self.take(result)
+    }
+}
+
+impl<V> Receiver<V> {
+    /// Makes room for one more. An error is also that the receiver lagged:
+    /// then values were lost.
+    fn take<E: Display>(&mut self, result: Result<V, E>) -> V {
+        let value = result.unwrap_or_else(|error| fail(error));
         self.received += 1;
         self.progress.0.store(self.received, Ordering::Release);
         value
@@ -79,6 +90,7 @@ impl<V: Value> scenarios::Receiver<V> for Receiver<V> {
 impl<V: Value> scenarios::Rival<V> for TokioBroadcast {
     type Feed = Feed<V>;
     type Receiver = Receiver<V>;
+    type Sender = Feed<V>;
 
     fn open(n: usize, capacity: usize) -> (Feed<V>, Vec<Receiver<V>>) {
         let (sender, first) = broadcast::channel(capacity);
@@ -92,6 +104,11 @@ impl<V: Value> scenarios::Rival<V> for TokioBroadcast {
         let progress = receivers.iter().map(|r| r.progress.clone()).collect();
         let capacity = capacity as u64;
         (Feed { sender, capacity, progress, sent: 0, limit: 0 }, receivers)
+    }
+
+    fn channel(capacity: usize) -> (Feed<V>, Receiver<V>) {
+        let (feed, mut receivers) = Self::open(1, capacity);
+        (feed, receivers.remove(0))
     }
 }
 
