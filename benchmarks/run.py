@@ -3,9 +3,9 @@
 """Measures fanfare next to its rivals and writes the results.
 
 Builds the programs of all rivals, runs each case of each of them in a process
-of its own, in turns, and writes results.json, table.md and a plot for each
-scenario. A rival that is not on this machine is MISSING, and the run does not
-count for the goals.
+of its own, in turns, and writes results.json, table.md and some plots. A
+rival that is not on this machine is MISSING, and the run does not count for
+the goals.
 """
 
 from __future__ import annotations
@@ -39,10 +39,14 @@ def main() -> int:
         missing = [name for name in chosen if name not in programs]
         for name in missing:
             build.note(f"MISSING: {name}")
-        plan = make_plan(options, programs, chosen)
+        whole = make_plan(options, programs)
+        plan = part_of(whole, options)
         build.note(f"{len(plan)} cases, {options.rounds} rounds")
         results = measure.run_rounds(plan, options.rounds)
         run = report.Run(about(options), missing, results)
+        if options.add:
+            run = add(run, options.output / "results.json")
+        note_part(run, whole)
     write(run, options.output)
     build.note(f"Written to {os.path.relpath(options.output)}")
     print("\n".join(report.goals_table(run)))
@@ -78,7 +82,14 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--output",
         type=Path,
-        help="a folder (results/; build/benchmark/part, if not all is measured)",
+        help="a folder (results/ and the processor; build/benchmark/part, if "
+        "not all is measured)",
+    )
+    parser.add_argument(
+        "--add",
+        action="store_true",
+        help="add to the results that are there, or replace those measured "
+        "again; they must be of the same commit and machine",
     )
     parser.add_argument(
         "--redraw",
@@ -88,7 +99,9 @@ def parse_options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.output is None:
         part = options.filter.pattern or options.rivals
-        options.output = BUILD / "part" if part else HERE / "results"
+        results = HERE / "results" / folder_name(processor())
+        whole = options.add or not part
+        options.output = results if whole else BUILD / "part"
     return options
 
 
@@ -108,7 +121,9 @@ def folder(text: str) -> Path:
 
 
 def wanted(options: argparse.Namespace, rival: str) -> bool:
-    return not options.rivals or rival in options.rivals
+    """W11's standard_headers are measured with any choice."""
+    chosen = options.rivals or report.RIVALS
+    return rival in chosen or rival not in report.RIVALS
 
 
 def build_all(options: argparse.Namespace) -> build.Programs:
@@ -126,19 +141,28 @@ def build_all(options: argparse.Namespace) -> build.Programs:
 
 
 def make_plan(
-    options: argparse.Namespace, programs: build.Programs, chosen: list[str]
+    options: argparse.Namespace, programs: build.Programs
 ) -> measure.Plan:
-    """All cases that the filter lets through, in the order of the tables."""
+    """All that this machine can measure, in the order of the tables."""
     plan: measure.Plan = {}
-    there = [rival for rival in chosen if rival in programs]
+    there = [rival for rival in report.RIVALS if rival in programs]
     for rival in there:
         for case in measure.cases_of(programs[rival]):
             jobs = plan.setdefault(case, {})
             jobs[rival] = program_job(programs[rival], case, options.min_time)
     bench = compile_cost.Bench(ROOT, BUILD / "compile", options.sigslot)
     plan |= bench.plan(there)
-    kept = [case for case in plan if re.search(options.filter, case)]
-    return {case: plan[case] for case in sorted(kept, key=report.order)}
+    return {case: plan[case] for case in sorted(plan, key=report.order)}
+
+
+def part_of(whole: measure.Plan, options: argparse.Namespace) -> measure.Plan:
+    """What the filter lets through, for the chosen rivals."""
+    plan: measure.Plan = {}
+    for case, jobs in whole.items():
+        for rival, job in jobs.items():
+            if re.search(options.filter, case) and wanted(options, rival):
+                plan.setdefault(case, {})[rival] = job
+    return plan
 
 
 def program_job(program: Path, case: str, min_time: float) -> measure.Job:
@@ -148,8 +172,6 @@ def program_job(program: Path, case: str, min_time: float) -> measure.Job:
 def about(options: argparse.Namespace) -> dict[str, object]:
     """What the figures depend on; no host name and no path."""
     today = datetime.datetime.now(datetime.timezone.utc).date()
-    only = {"cases": options.filter.pattern, "rivals": options.rivals}
-    chosen = {name: value for name, value in only.items() if value}
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -159,7 +181,33 @@ def about(options: argparse.Namespace) -> dict[str, object]:
         "date": today.isoformat(),
         "rounds": options.rounds,
         "seconds per measurement": options.min_time,
-    } | ({"only": chosen} if chosen else {})
+    }
+
+
+def add(run: report.Run, path: Path) -> report.Run:
+    """The run together with what an earlier one has measured."""
+    if not path.exists():
+        return run
+    old = report.Run.load(path)
+    for name, value in run.about.items():
+        if name != "date" and old.about.get(name) != value:
+            raise SystemExit(f"{path} has another {name}")
+    cases = sorted({*old.results, *run.results}, key=report.order)
+    results = {
+        case: old.results.get(case, {}) | run.results.get(case, {})
+        for case in cases
+    }
+    missing = {*old.missing, *run.missing}
+    found = {rival for cells in results.values() for rival in cells}
+    return report.Run(run.about, sorted(missing - found), results)
+
+
+def note_part(run: report.Run, whole: measure.Plan) -> None:
+    """Says in a run how much of all there is it has measured."""
+    cells = [(case, rival) for case, jobs in whole.items() for rival in jobs]
+    done = sum(rival in run.results.get(case, {}) for case, rival in cells)
+    if done < len(cells):
+        run.about["part"] = f"{done} of {len(cells)} measurements"
 
 
 def processor() -> str:
@@ -169,6 +217,12 @@ def processor() -> str:
         return platform.machine()
     found = re.search(r"model name\s*:\s*(.+)", text)
     return found[1] if found else platform.machine()
+
+
+def folder_name(processor: str) -> str:
+    """Such as amd-epyc, of what a processor calls itself."""
+    noise = r"\((R|TM)\)|\b(Processor|CPU)\b|\d+-Core\b|@.*"
+    return "-".join(re.sub(noise, " ", processor).lower().split())
 
 
 def kernel() -> str:
@@ -204,12 +258,13 @@ def first_line(command: list[str]) -> str:
 def write(run: report.Run, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     run.save(output / "results.json")
-    (output / "table.md").write_text(report.markdown(run))
     for old in output.glob("w*.svg"):
         old.unlink()
-    for scenario, cases in report.scenarios(run.results).items():
-        for name, svg in plot.plots(scenario, cases, run.results).items():
-            (output / name).write_text(svg)
+    plots = plot.draw(run)
+    for name, svg in plots.values():
+        (output / name).write_text(svg)
+    names = {scenario: name for scenario, (name, _) in plots.items()}
+    (output / "table.md").write_text(report.markdown(run, names))
 
 
 if __name__ == "__main__":

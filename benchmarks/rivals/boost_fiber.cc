@@ -42,6 +42,13 @@ struct BoostFiber {
     T Receive() {
       return buffered_ ? buffered_->value_pop() : unbuffered_.value_pop();
     }
+    // Not for capacity 0.
+    std::optional<T> TryReceive() {
+      T value;
+      const auto status = buffered_->try_pop(value);
+      if (status != fibers::channel_op_status::success) return std::nullopt;
+      return value;
+    }
 
    private:
     std::optional<fibers::buffered_channel<T>> buffered_;
@@ -102,5 +109,9 @@ int main(int argc, char** argv) {
   bench::RegisterSubscribe<BoostFiber>();
   bench::RegisterLag<BoostFiber>();
   bench::RegisterMemory<BoostFiber>();
+  bench::RegisterBursts<BoostFiber>();
+  bench::RegisterReceiveOne<BoostFiber>();
+  bench::RegisterFeedsInTurn<BoostFiber>();
+  bench::RegisterFeedsAtOnce<BoostFiber>();
   return bench::RunCases(argc, argv);
 }

@@ -54,5 +54,7 @@ int main(int argc, char** argv) {
   bench::RegisterSend<Floor>();
   bench::RegisterDrain<Floor>();
   bench::RegisterRoundTrips<Floor>({1});
+  bench::RegisterBursts<Floor>();
+  bench::RegisterFeedsInTurn<Floor>();
   return bench::RunCases(argc, argv);
 }

@@ -4,6 +4,7 @@
 // producer and one consumer at a time, which spins before it sleeps.
 
 #include <cstddef>
+#include <optional>
 
 #include <readerwriterqueue/readerwritercircularbuffer.h>
 
@@ -22,6 +23,11 @@ struct Moodycamel : bench::Threads {
     T Receive() {
       T value;
       buffer_.wait_dequeue(value);
+      return value;
+    }
+    std::optional<T> TryReceive() {
+      T value;
+      if (!buffer_.try_dequeue(value)) return std::nullopt;
       return value;
     }
 
@@ -44,5 +50,9 @@ int main(int argc, char** argv) {
   bench::RegisterLag<Moodycamel>();
   bench::RegisterIdle<Moodycamel>();
   bench::RegisterMemory<Moodycamel>();
+  bench::RegisterBursts<Moodycamel>();
+  bench::RegisterPaced<Moodycamel>();
+  bench::RegisterReceiveOne<Moodycamel>();
+  bench::RegisterFeedsInTurn<Moodycamel>();
   return bench::RunCases(argc, argv);
 }

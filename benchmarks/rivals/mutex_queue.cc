@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "../queue_feed.h"
@@ -50,6 +51,17 @@ struct MutexQueue : bench::Threads {
       return value;
     }
 
+    // Not for capacity 0.
+    std::optional<T> TryReceive() {
+      std::unique_lock lock(mutex_);
+      if (values_.empty()) return std::nullopt;
+      std::optional<T> value(std::move(values_.front()));
+      values_.pop_front();
+      lock.unlock();
+      not_full_.notify_one();
+      return value;
+    }
+
    private:
     const std::size_t capacity_;
     std::mutex mutex_;
@@ -81,5 +93,10 @@ int main(int argc, char** argv) {
   bench::RegisterLag<MutexQueue>();
   bench::RegisterIdle<MutexQueue>();
   bench::RegisterMemory<MutexQueue>();
+  bench::RegisterBursts<MutexQueue>();
+  bench::RegisterPaced<MutexQueue>();
+  bench::RegisterReceiveOne<MutexQueue>();
+  bench::RegisterFeedsInTurn<MutexQueue>();
+  bench::RegisterFeedsAtOnce<MutexQueue>();
   return bench::RunCases(argc, argv);
 }

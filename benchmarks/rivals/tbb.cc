@@ -4,6 +4,7 @@
 // has an allocator of its own.
 
 #include <cstddef>
+#include <optional>
 
 #include <oneapi/tbb/concurrent_queue.h>
 
@@ -26,6 +27,11 @@ struct Tbb : bench::Threads {
       queue_.pop(value);
       return value;
     }
+    std::optional<T> TryReceive() {
+      T value;
+      if (!queue_.try_pop(value)) return std::nullopt;
+      return value;
+    }
 
    private:
     oneapi::tbb::concurrent_bounded_queue<T> queue_;
@@ -45,5 +51,10 @@ int main(int argc, char** argv) {
   bench::RegisterSubscribe<Tbb>();
   bench::RegisterLag<Tbb>();
   bench::RegisterIdle<Tbb>();
+  bench::RegisterBursts<Tbb>();
+  bench::RegisterPaced<Tbb>();
+  bench::RegisterReceiveOne<Tbb>();
+  bench::RegisterFeedsInTurn<Tbb>();
+  bench::RegisterFeedsAtOnce<Tbb>();
   return bench::RunCases(argc, argv);
 }

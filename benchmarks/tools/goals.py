@@ -24,6 +24,8 @@ class Goal:
     against: str = ""
     # The limit is for the difference, not the ratio.
     difference: bool = False
+    # What is compared, where it is not what _metric() says.
+    metric: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ _STREAMS = (
     ("2. never slower", r"W2_Stream/capacity:\d+/subscribers:10+|W6_.*"),
     ("2. never slower, kilobyte", r"W8_.*"),
 )
+_RENDEZVOUS_1 = r"W3_Rendezvous/subscribers:1"
+_RENDEZVOUS_MANY = r"W3_Rendezvous/subscribers:(10|100|1000)"
+_ROUND_TRIP = r"W4_RoundTrip/.*"
 _LAG = r"W9_Lag/subscribers:(1000|10000|100000)"
 
 # tokio's channel is no blocking rival: its sender overwrites, never waits.
@@ -84,8 +89,18 @@ GOALS = (
         for name, cases in _STREAMS
         for rival in _THREADS
     ),
-    Goal("3. rendezvous", "W3_Rendezvous/.*", "crossbeam", 0.5),
-    Goal("3. round trip", "W4_RoundTrip/.*", "go_feed", 1.3),
+    Goal("3. rendezvous, 1 subscriber", _RENDEZVOUS_1, "crossbeam", 0.8),
+    Goal("3. rendezvous", _RENDEZVOUS_MANY, "crossbeam", 0.5),
+    # The floor's round trip is two threads that spin, in a ring.
+    Goal(
+        "3. round trip",
+        _ROUND_TRIP,
+        "floor",
+        1.5,
+        against="W4_RoundTrip/capacity:1",
+    ),
+    Goal("3. round trip", _ROUND_TRIP, "crossbeam", 1.0),
+    Goal("3. round trip", _ROUND_TRIP, "go_feed", 1.3),
     Goal("3. acknowledged", "W5_Acknowledged", "crossbeam", 0.2),
     Goal("4. subscribe", "W7_Subscribe/others:100000", "sigslot", 1.5),
     Goal(
@@ -104,6 +119,19 @@ GOALS = (
         STANDARD_HEADERS,
         0.25,
         difference=True,
+    ),
+    Goal("6. one at a time", "W13_Bursts/.*", "crossbeam", 1.2),
+    *(
+        Goal(f"6. keeping up, {word}", "W14_.*", rival, 1.0, metric=metric)
+        for word, metric in (("median", "p50"), ("99th percentile", "p99"))
+        for rival in ("crossbeam", "go_loop")
+    ),
+    Goal(
+        "6. Receive of what is there",
+        "W15_Receive",
+        "fanfare",
+        1.2,
+        against="W15_TryReceive",
     ),
 )
 
@@ -132,7 +160,7 @@ def _values(goal: Goal, results: Results) -> Iterator[tuple[float, str]]:
             # Who loses values has missed all goals.
             yield float("inf"), case
             continue
-        metric = _metric(case)
+        metric = goal.metric or _metric(case)
         mine, other = ours.median(metric), theirs.median(metric)
         yield (mine - other if goal.difference else mine / other), case
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Draws a scenario as SVG: lines over the number of subscribers, or bars."""
+"""Draws some scenarios as SVG: a line for each rival, over an argument."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from tools.measure import Results
-from tools.report import ROWS, TITLES, number, shown
+from tools.report import RIVALS, TITLES, Run, shown
 
 # Readable side by side, also for most people who see colours differently.
 COLOURS = {
@@ -24,18 +24,56 @@ COLOURS = {
     "boost_fiber": "#7d3fa8",
     "signals2": "#d774b4",
     "sigslot": "#2aa198",
-    "standard_headers": "#8c8c8c",
 }
 
-# The arguments that lines run over.
-X_AXES = {"subscribers": "subscribers", "others": "other subscribers"}
+# What the arguments are called that lines run over.
+X_AXES = {
+    "subscribers": "subscribers",
+    "burst": "values in a burst",
+    "every_ns": "ns between two events",
+}
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 74, 170, 44, 52
-BAR = 17
 
 # Points of a line, by rival.
 Lines = dict[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Which cases of a scenario are drawn, over which of their arguments."""
+
+    scenario: str
+    axis: str
+    # The other argument with its value, as in a case's name.
+    fixed: str = ""
+
+    def title(self) -> str:
+        fixed = f" ({self.fixed.replace(':', ' ')})" if self.fixed else ""
+        return TITLES[self.scenario] + fixed
+
+    def file_name(self) -> str:
+        name = f"{self.scenario}_{self.fixed}" if self.fixed else self.scenario
+        return name.lower().replace(":", "_") + ".svg"
+
+    def place(self, case: str) -> float | None:
+        """Where a case is on the axis; None: it is not drawn."""
+        scenario, *arguments = case.split("/")
+        values = dict(argument.split(":") for argument in arguments)
+        name, _, value = self.fixed.partition(":")
+        if scenario != self.scenario or values.pop(name, "") != value:
+            return None
+        return float(values[self.axis])
+
+
+PLOTS = (
+    Plot("W1_Send", "subscribers"),
+    Plot("W2_Stream", "subscribers", "capacity:128"),
+    Plot("W3_Rendezvous", "subscribers"),
+    Plot("W13_Bursts", "burst"),
+    Plot("W14_Paced", "every_ns", "work_ns:700"),
+)
 
 
 @dataclass
@@ -57,63 +95,43 @@ class Scale:
         return [10.0**power for power in range(first, last + 1)]
 
 
-def plots(scenario: str, cases: list[str], results: Results) -> dict[str, str]:
-    """The plots of a scenario, by the name of their file."""
-    drawn: dict[str, str] = {}
-    rest: list[str] = []
-    for (fixed, axis), group in _groups(cases).items():
-        lines = _lines(scenario, group, axis, results) if axis else {}
-        if all(len(points) < 2 for points in lines.values()):
-            rest += group
-            continue
-        title = TITLES.get(scenario, scenario)
-        if fixed:
-            title += " (" + ", ".join(fixed).replace(":", " ") + ")"
-        drawn[_file_name(scenario, fixed)] = _line_plot(title, axis, lines)
-    if rest:
-        name = _file_name(scenario, ("other",) if drawn else ())
-        drawn[name] = _bar_plot(scenario, rest, results)
+def draw(run: Run) -> dict[str, tuple[str, str]]:
+    """The plots, each as the name of its file and its SVG, by scenario."""
+    drawn = {}
+    for plot in PLOTS:
+        lines = _lines(plot, run.results)
+        if any(len(points) > 1 for points in lines.values()):
+            svg = _line_plot(plot, lines, _source(run.about))
+            drawn[plot.scenario] = (plot.file_name(), svg)
     return drawn
 
 
-def _groups(cases: list[str]) -> dict[tuple[tuple[str, ...], str], list[str]]:
-    """Cases by what is the same in them, and the argument to draw over."""
-    groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    for case in cases:
-        arguments = case.split("/")[1:]
-        names = [argument.split(":")[0] for argument in arguments]
-        axis = next((name for name in names if name in X_AXES), "")
-        fixed = tuple(a for a in arguments if a.split(":")[0] != axis)
-        groups.setdefault((fixed, axis), []).append(case)
-    return groups
+def _source(about: dict[str, object]) -> str:
+    commit = str(about["commit"])[:7]
+    return f"{about['processor']}, {about['cores']} cores, {commit}"
 
 
-def _file_name(scenario: str, fixed: tuple[str, ...]) -> str:
-    parts = [scenario, *(part.replace(":", "_") for part in fixed)]
-    return "_".join(parts).lower() + ".svg"
-
-
-def _lines(
-    scenario: str, cases: list[str], axis: str, results: Results
-) -> Lines:
-    metric = shown(scenario)[0]
+def _lines(plot: Plot, results: Results) -> Lines:
+    metric = shown(plot.scenario)[0]
     lines: Lines = {}
-    for rival in ROWS:
-        for case in cases:
-            cell = results[case].get(rival)
+    for case, cells in results.items():
+        x = plot.place(case)
+        if x is None:
+            continue
+        for rival in RIVALS:
+            cell = cells.get(rival)
             if cell and metric in cell.samples and cell.median(metric) > 0:
-                x = float(case.split(f"{axis}:")[1].split("/")[0])
                 lines.setdefault(rival, []).append((x, cell.median(metric)))
     return lines
 
 
-def _svg(height: float, title: str, body: list[str]) -> str:
+def _svg(title: str, body: list[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" '
-        f'height="{height}" viewBox="0 0 {WIDTH} {height}" '
+        f'height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="12" fill="#222">'
     )
-    background = f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
+    background = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
     heading = _text(16, 24, title, size=15)
     return "\n".join([head, background, heading, *body, "</svg>", ""])
 
@@ -134,12 +152,12 @@ def _grid(x1: float, y1: float, x2: float, y2: float) -> str:
     )
 
 
-def _line_plot(title: str, axis: str, lines: Lines) -> str:
+def _line_plot(plot: Plot, lines: Lines, source: str) -> str:
     all_y = [y for points in lines.values() for _, y in points]
     low, high = _around(min(all_y), max(all_y))
     y_scale = Scale(low, high, HEIGHT - BOTTOM, TOP)
     all_x = sorted({x for points in lines.values() for x, _ in points})
-    # By rank: 0 has no logarithm, and all others are powers of ten.
+    # By rank: most steps are about as wide on a logarithmic axis.
     step = (WIDTH - LEFT - RIGHT) / (len(all_x) - 1)
     place = {x: LEFT + i * step for i, x in enumerate(all_x)}
     body = []
@@ -151,12 +169,13 @@ def _line_plot(title: str, axis: str, lines: Lines) -> str:
         body.append(_grid(pixel, TOP, pixel, HEIGHT - BOTTOM))
         body.append(_text(pixel, HEIGHT - BOTTOM + 18, f"{x:,.0f}", "middle"))
     middle = (LEFT + WIDTH - RIGHT) / 2
-    body.append(_text(middle, HEIGHT - 12, X_AXES[axis], "middle"))
+    body.append(_text(middle, HEIGHT - 12, X_AXES[plot.axis], "middle"))
+    body.append(_text(WIDTH - 16, HEIGHT - 12, source, "end", size=10))
     # fanfare comes last, above the others.
     for rival in sorted(lines, key=lambda name: name == "fanfare"):
         points = [(place[x], y_scale.at(y)) for x, y in lines[rival]]
         body += _line(rival, points)
-    return _svg(HEIGHT, title, body + _legend(lines))
+    return _svg(plot.title(), body + _legend(lines))
 
 
 def _around(low: float, high: float) -> tuple[float, float]:
@@ -204,50 +223,3 @@ def _legend(lines: Lines) -> list[str]:
         )
         body.append(_text(x + 29, y + 4, rival))
     return body
-
-
-def _bar_plot(scenario: str, cases: list[str], results: Results) -> str:
-    metric = shown(scenario)[0]
-    blocks = [(case, _bars(results, case, metric)) for case in cases]
-    values = [value for _, bars in blocks for _, value in bars]
-    title = TITLES.get(scenario, scenario)
-    if not values:
-        return _svg(TOP + 20, title, [])
-    # A bar as long as it is slow, from a decade below the fastest.
-    scale = Scale(min(values) / 3, max(values), 150.0, WIDTH - 90.0)
-    body: list[str] = []
-    y = float(TOP)
-    for case, bars in blocks:
-        heading = ", ".join(case.split("/")[1:]).replace(":", " ")
-        if heading:
-            body.append(_text(16, y + 12, heading))
-            y += 20
-        for rival, value in bars:
-            body += _bar(rival, value, y, scale)
-            y += BAR + 3
-        y += 12
-    body.append(_text(16, y + 8, "Logarithmic: short is fast or small."))
-    return _svg(y + 22, title, body)
-
-
-def _bars(
-    results: Results, case: str, metric: str
-) -> list[tuple[str, float]]:
-    bars = []
-    for rival in ROWS:
-        cell = results[case].get(rival)
-        if cell and metric in cell.samples and cell.median(metric) > 0:
-            bars.append((rival, cell.median(metric)))
-    return sorted(bars, key=lambda bar: bar[1])
-
-
-def _bar(rival: str, value: float, y: float, scale: Scale) -> list[str]:
-    end = scale.at(value)
-    thin = 0 if rival == "fanfare" else 3
-    return [
-        _text(scale.start - 8, y + 13, rival, "end"),
-        f'<rect x="{scale.start}" y="{y + thin:.1f}" '
-        f'width="{end - scale.start:.1f}" height="{BAR - 2 * thin}" '
-        f'fill="{COLOURS[rival]}"/>',
-        _text(end + 6, y + 13, number(value)),
-    ]

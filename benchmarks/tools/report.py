@@ -45,6 +45,12 @@ TITLES = {
     "W9_LagOneByOne": "W9: the same, one at a time, ns per delivery",
     "W10_Memory": "W10: bytes per subscription with its channel",
     "W12_Idle": "W12: idle consumers, ns of processor a second for each",
+    "W13_Bursts": "W13: send a burst and receive it, one thread, ns per value",
+    "W14_Paced": "W14: a consumer that keeps up, from Send to Receive, ns",
+    "W15_Receive": "W15: send a value and Receive it, ns",
+    "W15_TryReceive": "W15: send a value and TryReceive it, ns",
+    "W16_FeedsInTurn": "W16: four feeds and a sender, in turn, ns per value",
+    "W16_FeedsAtOnce": "W16: four feeds and a sender, at once, ns per value",
     "W11_CompileTime": "W11: seconds to compile a program that includes it",
     "W11_ProgramSize": "W11: KiB of a small stripped program",
 }
@@ -129,6 +135,8 @@ def shown(scenario: str) -> tuple[str, ...]:
     """The metrics of a scenario that tables show."""
     if scenario.endswith("Latency"):
         return ("p50", "p999")
+    if scenario == "W14_Paced":
+        return ("p50", "p99", "p999", "cpu")
     fixed = {
         "W10_Memory": "bytes",
         "W11_CompileTime": "seconds",
@@ -146,18 +154,21 @@ def number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
-def markdown(run: Run) -> str:
-    lines = ["# Results", ""]
+def markdown(run: Run, plots: dict[str, str]) -> str:
+    """The tables, each after the plot of its scenario, a name of a file."""
+    lines = [f"# Results: {run.about['processor']}", ""]
     lines += [f"- {name}: {_plain(v)}" for name, v in run.about.items()]
     lines += [
         "",
         "Medians ± half of the interquartile range; in brackets the ratio to",
-        "fanfare. Latencies are the median / the 99.9th percentile.",
+        "fanfare. Latencies are the median / the 99.9th percentile. W14 shows",
+        "the median / the 99th / the 99.9th percentile / the processor time of",
+        "the process per event, most of which is the sender's, which spins.",
         "–: the rival cannot do it. MISSING: it is not on this machine.",
         "",
     ]
     for scenario, cases in scenarios(run.results).items():
-        lines += _table(run, scenario, cases)
+        lines += _table(run, scenario, cases, plots.get(scenario))
     lines += goals_table(run)
     return "\n".join(lines) + "\n"
 
@@ -168,11 +179,15 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _table(run: Run, scenario: str, cases: list[str]) -> list[str]:
+def _table(
+    run: Run, scenario: str, cases: list[str], plot: str | None
+) -> list[str]:
     heads = [_arguments(case) for case in cases]
+    title = TITLES.get(scenario, scenario)
     lines = [
-        f"## {TITLES.get(scenario, scenario)}",
+        f"## {title}",
         "",
+        *([f"![{title}]({plot})", ""] if plot else []),
         f"| {scenario} | {' | '.join(heads)} |",
         f"| --- |{' ---: |' * len(cases)}",
     ]
@@ -225,6 +240,6 @@ def goals_table(run: Run) -> list[str]:
     if run.missing:
         names = ", ".join(run.missing)
         lines += ["", f"This run does not count: MISSING: {names}."]
-    elif "only" in run.about:
+    elif "part" in run.about:
         lines += ["", "This run does not count: it is a part of all there is."]
     return lines
