@@ -237,7 +237,7 @@ def goals_table(run: Run) -> list[str]:
     for verdict in goals.judge(run.results):
         goal = verdict.goal
         value = "–" if verdict.value is None else f"{verdict.value:.2f}"
-        rival = goal.against or goal.rival
+        rival = f"{goal.rival} {goal.against}".rstrip()
         lines.append(
             f"| {goal.name} | {rival} | {goal.limit:.2f} | {value} "
             f"| {verdict.case} | {verdict.word} |"
