@@ -1,125 +1,201 @@
 // SPDX-License-Identifier: MIT
 //
-// C4: how often a receive looks for values, in a time that only the test moves.
+// C4: a value that is there is received at once, whatever happened before.
 
 #define FANFARE_PLATFORM ::PatientPlatform
 #define FANFARE_ABI patient
 
 #include <chrono>
-#include <functional>
+#include <ratio>
 
 #include <fanfare/detail/spin_lock.h>
 
-#include "support/manual_clock.h"
 #include "support/real_parts.h"
 
 namespace patient {
 
-struct Steady;
-inline int yields = 0;
-inline std::function<void()> others_run = [] {};
+// What the calling thread has done.
+inline thread_local int clock_reads = 0;
+inline thread_local int pauses = 0;  // and yields
+inline thread_local int locks = 0;
+
+struct Clock : std::chrono::steady_clock {
+  static time_point now() noexcept {
+    ++clock_reads;
+    return steady_clock::now();
+  }
+};
+
+template <typename Base>
+struct Counted : Base {
+  void lock() noexcept {
+    ++locks;
+    Base::lock();
+  }
+};
 
 }  // namespace patient
 
 struct PatientPlatform : RealParts {
-  using Lock = fanfare::detail::SpinLock<PatientPlatform>;
-  using Clock = ManualClock<patient::Steady>;
+  using Lock = patient::Counted<fanfare::detail::SpinLock<PatientPlatform>>;
+  using Clock = patient::Clock;
 
-  // Others take a tenth of a microsecond.
+  static void Pause() noexcept { ++patient::pauses; }
   static void GiveWay() noexcept {
-    ++patient::yields;
-    Clock::Advance(std::chrono::nanoseconds(100));
-    patient::others_run();
+    ++patient::pauses;
+    RealParts::GiveWay();
   }
-  static constexpr int kMostYields = 128;
 };
 
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+
 #include <fanfare/channel.h>
+#include <fanfare/select.h>
 
 #include "support/catch.h"
+#include "support/in_thread.h"
+#include "support/waiters.h"
 
 namespace {
 
 using fanfare::Channel;
-using patient::others_run;
-using patient::yields;
 
-// A channel to which a value comes whenever the receiver gives way, and whose
-// receiver has just waited for the first ones and has taken all but one.
-struct Stream {
-  Stream() {
-    others_run = [this] { channel.TrySend(sent++); };
-    Receive();
-    while (channel.size() > 1) Receive();
-    yields = 0;
-  }
-  ~Stream() {
-    others_run = [] {};
-  }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-
-  void Receive() { REQUIRE(channel.Receive() == received++); }
-  void Send(int values) {
-    for (int i = 0; i < values; ++i) REQUIRE(channel.TrySend(sent++));
-  }
-
-  Channel<int> channel{128};
-  int sent = 0;
-  int received = 0;
+// Each way to receive, and how often it reads a clock: to know when it would
+// give up, not to receive.
+struct Way {
+  const char* name;
+  std::optional<int> (*receive)(const Channel<int>&);
+  int clock_reads;
 };
+constexpr Way kWays[] = {
+    {"Receive", [](const Channel<int>& c) { return c.Receive(); }, 0},
+    {"Receive with a stop token",
+     [](const Channel<int>& c) {
+       return c.Receive(std::stop_source().get_token());
+     },
+     0},
+    {"TryReceive", [](const Channel<int>& c) { return c.TryReceive(); }, 0},
+    {"ReceiveFor",
+     [](const Channel<int>& c) { return c.ReceiveFor(std::chrono::hours(1)); },
+     1},
+    {"ReceiveFor no time",
+     [](const Channel<int>& c) { return c.ReceiveFor(std::chrono::hours(0)); },
+     1},
+    {"ReceiveUntil",
+     [](const Channel<int>& c) {
+       return c.ReceiveUntil(std::chrono::steady_clock::time_point::max());
+     },
+     1},
+    {"a range",
+     [](const Channel<int>& c) -> std::optional<int> {
+       const auto value = c.begin();
+       return *value;
+     },
+     0},
+    {"Select",
+     [](const Channel<int>& c) {
+       std::optional<int> value;
+       fanfare::Select(fanfare::OnReceive(
+           c, [&](std::optional<int> received) { value = received; }));
+       return value;
+     },
+     0},
+};
+
+// What the channel's receiver has seen before. Each leaves the channel empty.
+struct Before {
+  const char* name;
+  void (*happen)(const Channel<int>&);
+};
+void SendAndReceive(const Channel<int>& channel, std::size_t values) {
+  for (std::size_t i = 0; i < values; ++i) REQUIRE(channel.TrySend(0));
+  for (std::size_t i = 0; i < values; ++i) REQUIRE(channel.Receive() == 0);
+}
+constexpr Before kBefore[] = {
+    {"nothing", [](const Channel<int>&) {}},
+    {"it found one value", [](const Channel<int>& c) { SendAndReceive(c, 1); }},
+    {"it found all values",
+     [](const Channel<int>& c) { SendAndReceive(c, c.capacity()); }},
+    {"it found none",
+     [](const Channel<int>& c) { REQUIRE_FALSE(c.TryReceive()); }},
+    {"it waited in vain",
+     [](const Channel<int>& c) {
+       REQUIRE_FALSE(c.ReceiveFor(std::chrono::nanoseconds(1)));
+     }},
+    {"it waited, and a value came",
+     [](const Channel<int>& c) {
+       InThread receiving([&] { return c.Receive(); });
+       AwaitReceivers(c, 1);
+       REQUIRE(c.TrySend(0));
+       REQUIRE(receiving.Get() == 0);
+     }},
+    {"it waited itself, and a value came",
+     [](const Channel<int>& c) {
+       InThread sending([&] {
+         AwaitReceivers(c, 1);
+         return c.TrySend(0);
+       });
+       REQUIRE(c.Receive() == 0);
+       REQUIRE(sending.Get());
+     }},
+};
+
+// Receives, which has to take no time.
+void ReceiveAtOnce(const Way& way, const Channel<int>& channel, int expected) {
+  patient::clock_reads = patient::pauses = 0;
+  const std::optional<int> received = way.receive(channel);
+  CHECK(patient::clock_reads == way.clock_reads);
+  CHECK(patient::pauses == 0);
+  CHECK(received == expected);
+}
 
 }  // namespace
 
-TEST_CASE("C4: a receive that found few values lets others gather") {
-  Stream stream;
-  stream.Receive();
-  CHECK(yields == 0);
-  stream.Receive();
-  CHECK(yields == 6);
-  CHECK(stream.channel.size() == 5);
-  for (int i = 0; i < 5; ++i) stream.Receive();
-  CHECK(yields == 6);
-}
-
-TEST_CASE("C4: not if it has looked long ago") {
-  Stream stream;
-  stream.Receive();
-  stream.Send(1);
-  PatientPlatform::Clock::Advance(std::chrono::microseconds(1));
-  stream.Receive();
-  CHECK(yields == 0);
-}
-
-TEST_CASE("C4: nor if it has looked at another channel since") {
-  Stream stream;
-  stream.Receive();
-  {
-    const Stream other;
-    others_run = [] {};
+TEST_CASE(
+    "C4: a value that is there is received at once, whatever was before") {
+  for (const Way& way : kWays) {
+    for (const Before& before : kBefore) {
+      for (const std::size_t capacity : {1, 2, 64, 128}) {
+        INFO(way.name << " of a channel of " << capacity << ", before which "
+                      << before.name);
+        const Channel<int> channel(capacity);
+        before.happen(channel);
+        REQUIRE(channel.TrySend(1));
+        ReceiveAtOnce(way, channel, 1);
+        // And the same again: what it has just found is the last that it knows.
+        REQUIRE(channel.TrySend(2));
+        ReceiveAtOnce(way, channel, 2);
+      }
+    }
   }
-  stream.Send(1);
-  stream.Receive();
-  CHECK(yields == 0);
 }
 
-TEST_CASE("C4: nor if it found half of what the channel holds") {
-  Stream stream;
-  stream.Receive();
-  stream.Send(64);
-  while (stream.channel.size() > 0) stream.Receive();
-  CHECK(yields == 6);
-  stream.Send(1);
-  stream.Receive();
-  CHECK(yields == 6);
+TEST_CASE("C4: the value of a Send that is blocked is received at once") {
+  for (const Way& way : kWays) {
+    for (const std::size_t capacity : {0, 1, 64}) {
+      INFO(way.name << " of a channel of " << capacity);
+      const Channel<int> channel(capacity);
+      for (std::size_t i = 0; i < capacity; ++i) REQUIRE(channel.TrySend(1));
+      InThread sending([&] { return channel.Send(1); });
+      AwaitSenders(channel, 1);
+      ReceiveAtOnce(way, channel, 1);
+      CHECK(sending.Get());
+    }
+  }
 }
 
-TEST_CASE("C4: nor if its time is over, or it does not wait") {
-  Stream stream;
-  stream.Receive();
-  stream.Send(1);
-  CHECK(stream.channel.ReceiveFor(std::chrono::seconds(0)).has_value());
-  stream.Send(1);
-  CHECK(stream.channel.TryReceive().has_value());
-  CHECK(yields == 0);
+TEST_CASE("C4: to meet a Send that is blocked, a receive locks each end once") {
+  for (const Way& way : kWays) {
+    INFO(way.name);
+    const Channel<int> channel;
+    InThread sending([&] { return channel.Send(1); });
+    AwaitSenders(channel, 1);
+    patient::locks = 0;
+    CHECK(way.receive(channel) == 1);
+    CHECK(patient::locks == 2);
+    CHECK(sending.Get());
+  }
 }

@@ -97,8 +97,7 @@ class ChannelCore final : public ChannelMemory<T> {
 
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));
-    if (outcome != kMeets) return outcome;
-    return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
+    return outcome == kMeets ? MeetSender(receive) : outcome;
   }
 
   // Completes the operation or, where it returns kPending, queues it. An
@@ -149,7 +148,7 @@ class ChannelCore final : public ChannelMemory<T> {
   // `limits`: none, a deadline, or a deadline and a stop token.
   template <typename... Limits>
   FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
-    const Outcome outcome = ReceiveAtFront</*kMayWait=*/true>(target);
+    const Outcome outcome = ReceiveAtFront(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
       Put(AwaitValue(outcome, limits...), target);
     }
@@ -209,9 +208,6 @@ class ChannelCore final : public ChannelMemory<T> {
   // side, whom to meet takes both locks. (An optional Outcome would be two
   // bytes of one register to g++.)
   static constexpr Outcome kMeets{0xff};
-  // What only a receive that may wait can come to: it has not looked for values
-  // again, because the last look found few, and this one may be too early.
-  static constexpr Outcome kEarly{0xfd};
 
   // A send that concerns the back alone, with its lock held.
   FANFARE_ALWAYS Outcome SendAtBack(Operation& send, T& value) noexcept {
@@ -225,30 +221,31 @@ class ChannelCore final : public ChannelMemory<T> {
     return Outcome::kDone;
   }
 
-  // A receive that concerns the front alone. kPending: the ring is empty and
-  // nobody waits for room. kEarly: only if it may wait.
-  template <bool kMayWait = false, typename Target>
+  // A receive that concerns the front alone. kPending: the ring is empty and no
+  // send waits for room. kMeets: a send waits, and the front is still locked,
+  // for MeetSender.
+  template <typename Target>
   FANFARE_ALWAYS Outcome ReceiveAtFront(Target& target) noexcept {
-    const LockGuard lock(front_.lock);
+    front_.lock.lock();
     if (!front_.waiting.empty()) return kMeets;
-    if (!front_.end.HasSeenValue()) [[unlikely]] {
-      if (kMayWait && front_.found_few) return kEarly;
-      const std::size_t found = front_.end.LookForValues(back_.end);
-      front_.found_few = found < capacity() / 2;
-      if (found == 0) {
-        return front_.closed ? Outcome::kClosed : Outcome::kPending;
-      }
+    const LockGuard lock(front_.lock, std::adopt_lock);
+    if (!front_.end.HasValue(back_.end)) {
+      return front_.closed ? Outcome::kClosed : Outcome::kPending;
     }
     target.emplace(std::move(*SlotAt(front_.end)));
     PopFront();
     return Outcome::kDone;
   }
 
+  Outcome MeetSender(Operation& receive) noexcept {
+    return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr,
+                                                std::adopt_lock);
+  }
   FANFARE_SELDOM std::optional<T> ReceiveFromSender() noexcept {
     std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
-    AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr);
+    MeetSender(receive);
     return value;
   }
   static void Put(std::optional<T>&& value, Landing<T>& target) noexcept {
@@ -274,11 +271,9 @@ class ChannelCore final : public ChannelMemory<T> {
     std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
-    const auto attempt = [&] { return TryReceive(receive); };
-    if (outcome == kMeets) outcome = attempt();
-    const bool early = outcome == kEarly;
-    if (early || (outcome == Outcome::kPending && gathers())) {
-      outcome = LingerFor(deadline, stop, attempt, this, early);
+    if (outcome == kMeets) outcome = MeetSender(receive);
+    if (outcome == Outcome::kPending && gathers()) {
+      outcome = LingerFor(deadline, stop, [&] { return TryReceive(receive); });
     }
     if (outcome == Outcome::kPending) {
       WaitFor(
@@ -290,16 +285,17 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 
   // One attempt under both locks, then the wake-up of the counterpart outside.
-  // With std::try_to_lock: kLent if the back is lent.
-  template <auto kAttempt, typename... Try>
+  // `how` is an argument of BothEnds, or none. kLent: the back is lent, and
+  // `how` is std::try_to_lock.
+  template <auto kAttempt, typename... How>
   FANFARE_SELDOM Outcome AtBothEnds(Operation& operation, Claim* claim,
                                     OperationQueue* queue,
-                                    Try... try_back) noexcept {
+                                    How... how) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
     {
-      const BothEnds locked(*this, try_back...);
-      if (sizeof...(Try) > 0 && !locked.held()) return kLent;
+      const BothEnds locked(*this, how...);
+      if (sizeof...(How) > 0 && !locked.held()) return kLent;
       outcome = (this->*kAttempt)(operation, claim, partner);
       operation.outcome = outcome;
       if (outcome == Outcome::kPending && queue != nullptr) {

@@ -79,6 +79,12 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     // The same, unless the back is lent.
     BothEnds(const ChannelMemory& channel, std::try_to_lock_t try_back) noexcept
         : front_(channel.front_.lock), back_(channel.back_.lock, try_back) {}
+    // The same for a caller that holds the front's lock.
+    BothEnds(const ChannelMemory& channel, std::adopt_lock_t adopt) noexcept
+        : front_(channel.front_.lock, adopt),
+          back_(channel.back_.lock, std::try_to_lock) {
+      if (!held()) LockAfterLoan(channel.back_.lock);
+    }
     [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
 
    private:
@@ -153,9 +159,6 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     // It is closed, or a send was retired: a send looks at its own memory only
     // then. The back's; both locks to change.
     bool refuses = false;
-    // The last look for values found that the ring was less than half full. The
-    // front's.
-    bool found_few = false;
     RingEnd end;
     OperationQueue waiting;  // both locks to change
   };

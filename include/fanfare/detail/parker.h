@@ -49,17 +49,6 @@ class Patience {
     return false;
   }
 
-  // When the thread last lingered at `place`: if that was the last place where
-  // it did, else long ago.
-  [[nodiscard]] Platform::Clock::time_point lingered(
-      const void* place) const noexcept {
-    return place == place_ ? lingered_ : Platform::Clock::time_point();
-  }
-  void Lingered(const void* place, Platform::Clock::time_point when) noexcept {
-    place_ = place;
-    lingered_ = when;
-  }
-
   // Had a longer wait been cheaper than that sleep?
   void Slept(Platform::Clock::duration duration) noexcept {
     const bool soon = duration < std::chrono::microseconds(100);
@@ -76,8 +65,6 @@ class Patience {
   int spins_ = Platform::kMostSpins;
   unsigned waits_ = 0;
   int yields_ = Platform::kMostYields;
-  const void* place_ = nullptr;
-  Platform::Clock::time_point lingered_;
 };
 
 // Lives on the stack of the thread that waits and takes signals of other
@@ -193,21 +180,18 @@ class ThreadWaiter final : public Waker {
 // kPending: what comes before somebody queues. Few, because who is not queued
 // may be overtaken. Between two attempts it does not look, and lets some time
 // pass where nobody else wants the processor: whoever looks too often finds few
-// values each time, and takes the channel's memory from the other side. That
-// holds between two calls at one `place`, too, if the second one is `early`:
-// without an attempt of its own before.
+// values each time, and takes the channel's memory from the other side.
 template <typename Attempt>
 Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
-                  Attempt attempt, const void* place = nullptr,
-                  bool early = false) noexcept {
+                  Attempt attempt) noexcept {
   constexpr int kFewLooks = 4;
   constexpr int kMoreYields = Platform::kMostYields / 16;
   constexpr std::chrono::nanoseconds kBetweenLooks(600);
   Deadline end = deadline;
   const auto over = [&] { return end.Expired() || stop.stop_requested(); };
-  if (over()) return early ? attempt() : Outcome::kPending;
+  if (over()) return Outcome::kPending;
   Patience& patience = Patience::Mine();
-  auto looked = early ? patience.lingered(place) : Platform::Clock::now();
+  auto looked = Platform::Clock::now();
   Outcome outcome = Outcome::kPending;
   const auto ready = [&] {
     for (int i = 0; i < kMoreYields; ++i) {
@@ -218,8 +202,7 @@ Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
     looked = Platform::Clock::now();
     return outcome != Outcome::kPending || over();
   };
-  static_cast<void>((early && ready()) || patience.Linger(ready, kFewLooks));
-  patience.Lingered(place, looked);
+  patience.Linger(ready, kFewLooks);
   return outcome;
 }
 

@@ -26,17 +26,12 @@ class RingEnd {
     return passed - seen_ < capacity_;
   }
 
-  // For the front: is there a value, as was seen before; how many are there
-  // now; and the two together. Acquire: the slot's value is there.
-  [[nodiscard]] FANFARE_ALWAYS bool HasSeenValue() const noexcept {
-    return passed_.load(std::memory_order_relaxed) != seen_;
-  }
-  FANFARE_ALWAYS std::size_t LookForValues(const RingEnd& back) noexcept {
-    seen_ = back.passed_.load(std::memory_order_acquire);
-    return seen_ - passed_.load(std::memory_order_relaxed);
-  }
+  // For the front. Acquire: the slot's value is there.
   [[nodiscard]] FANFARE_ALWAYS bool HasValue(const RingEnd& back) noexcept {
-    return HasSeenValue() || LookForValues(back) > 0;
+    const std::size_t passed = passed_.load(std::memory_order_relaxed);
+    if (passed != seen_) return true;
+    seen_ = back.passed_.load(std::memory_order_acquire);
+    return passed != seen_;
   }
 
   // The slot at this end: at the back the next to be filled, at the front the

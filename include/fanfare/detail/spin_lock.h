@@ -9,6 +9,7 @@
 // of which is about to come.
 
 #include <atomic>
+#include <mutex>  // std::adopt_lock
 
 #include <fanfare/version.h>
 
@@ -71,13 +72,14 @@ class SpinLock {
   typename P::template Atomic<unsigned> held_{0};  // 1: held
 };
 
-// std::lock_guard, but never called.
+// std::lock_guard, but always inlined.
 template <typename Lock>
 class LockGuard {
  public:
   FANFARE_ALWAYS explicit LockGuard(Lock& lock) noexcept : lock_(lock) {
     lock_.lock();
   }
+  LockGuard(Lock& locked, std::adopt_lock_t) noexcept : lock_(locked) {}
   FANFARE_ALWAYS ~LockGuard() { lock_.unlock(); }
   LockGuard(const LockGuard&) = delete;
   LockGuard& operator=(const LockGuard&) = delete;
