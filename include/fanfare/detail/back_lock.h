@@ -99,8 +99,9 @@ class BackLock {
   // Whose turn guards the back; changed only by who has that turn.
   Platform::Atomic<Turn*> borrower_{nullptr};
   Platform::Lock lock_;
-  // How many threads wait for the end of a loan. Guarded by lock_. (Beyond 65,535
-  // it may be lent again too early, which is late for them and no worse.)
+  // How many threads wait for the end of a loan. Guarded by lock_. (Beyond
+  // 65,535 it may be lent again too early, which is late for them and no
+  // worse.)
   std::uint16_t wanted_ = 0;
 };
 
