@@ -158,7 +158,7 @@ TEST_CASE(
     "C4: a value that is there is received at once, whatever was before") {
   for (const Way& way : kWays) {
     for (const Before& before : kBefore) {
-      for (const std::size_t capacity : {1, 2, 64, 128}) {
+      for (const std::size_t capacity : {1U, 2U, 64U, 128U}) {
         INFO(way.name << " of a channel of " << capacity << ", before which "
                       << before.name);
         const Channel<int> channel(capacity);
@@ -175,7 +175,7 @@ TEST_CASE(
 
 TEST_CASE("C4: the value of a Send that is blocked is received at once") {
   for (const Way& way : kWays) {
-    for (const std::size_t capacity : {0, 1, 64}) {
+    for (const std::size_t capacity : {0U, 1U, 64U}) {
       INFO(way.name << " of a channel of " << capacity);
       const Channel<int> channel(capacity);
       for (std::size_t i = 0; i < capacity; ++i) REQUIRE(channel.TrySend(1));

@@ -13,6 +13,30 @@ inline void GoodCode(fanfare::Feed<std::string>& feed,
   feed.Send("good");
 }
 
+// Whatever converts to T at the call.
+struct Header {
+  unsigned version : 4, length : 12;
+};
+struct __attribute__((packed)) Packed {
+  char first;
+  unsigned second;
+};
+inline void GoodArguments(fanfare::Feed<unsigned>& feed,
+                          fanfare::Feed<int*>& pointers,
+                          fanfare::Feed<std::string>& texts,
+                          const std::stop_token& stop) {
+  const Header header{1, 2};
+  const Packed packed{0, 1};
+  feed.Send(header.length);
+  feed.TrySend(packed.second);
+  feed.SendReady(header.version, stop);
+  pointers.Send(0);
+  pointers.Send(nullptr, stop);
+  texts.Send({3, 'x'});
+  texts.SendFor({}, std::chrono::seconds(1), stop);
+  texts.SendUntil("text", std::chrono::steady_clock::now());
+}
+
 #ifdef FEED_OF_MOVE_ONLY
 // expect: fanfare: the T of a Feed<T> must be copy-constructible
 fanfare::Feed<std::unique_ptr<int>> feed;
@@ -85,4 +109,11 @@ void Case(fanfare::Feed<int>& feed) { auto subscription = feed.Subscribe(42); }
 void Case(fanfare::Feed<int>& feed, fanfare::Channel<int> channel) {
   feed.Subscribe(channel);
 }
+#endif
+
+#ifdef SEND_NARROWS
+// expect: conversion from 'double' to 'int' | implicit conversion from 'double'
+// to 'int' | may change value
+// flags: -Wconversion -Wfloat-conversion
+void Case(fanfare::Feed<int>& feed) { feed.Send(3.7); }
 #endif
