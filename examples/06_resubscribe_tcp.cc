@@ -2,13 +2,15 @@
 //
 // A subscription to the lines of a TCP server that outlives the server:
 // ResubscribeErr() connects again, with growing waits, for as long as it takes.
-// Here main() plays the server on the loopback interface, is killed and comes
-// back. Error handling is real: nothing that can fail goes unchecked.
+// Unsubscribe() ends it at once, whether it is connecting, reading or waiting.
+// main() also runs the server, on the loopback interface, stops it and restarts
+// it. Every call that can fail is checked.
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -27,31 +29,13 @@
 
 #include <fanfare/fanfare.h>
 
+#include "stop_descriptor.h"
+
 namespace {
 
-// Passes on what a system call returned, unless that is a failure.
-template <typename Result>
-Result OrThrow(Result result, const char* what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-  return result;
-}
-
-// A socket that is closed at the end of its scope.
-class Socket {
- public:
-  Socket() : Socket(OrThrow(::socket(AF_INET, SOCK_STREAM, 0), "socket")) {}
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
+using posix::File;
+using posix::OrThrow;
+using posix::StopDescriptor;
 
 sockaddr_in Loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -63,19 +47,47 @@ sockaddr_in Loopback(std::uint16_t port) {
 
 // --- The client: the part to copy. -------------------------------------------
 
+// Connects to the server at `port`. Throws when that fails or a stop is
+// requested.
+File Connect(std::stop_token stop, std::uint16_t port) {
+  File socket(OrThrow(::socket(AF_INET, SOCK_STREAM, 0), "socket"));
+  // A connect() that blocks would know nothing of stop tokens, and a server
+  // that does not answer would block it for minutes.
+  OrThrow(::fcntl(socket.fd(), F_SETFL, O_NONBLOCK), "fcntl");
+  const sockaddr_in address = Loopback(port);
+  if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address),
+                sizeof address) == 0) {
+    return socket;
+  }
+  // In both of these cases the system goes on connecting.
+  if (errno != EINPROGRESS && errno != EINTR) OrThrow(-1, "connect");
+  if (!StopDescriptor(stop).Await(socket.fd(), POLLOUT)) {
+    throw std::system_error(std::make_error_code(std::errc::operation_canceled),
+                            "connect");
+  }
+  int error = 0;
+  socklen_t length = sizeof error;
+  OrThrow(::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &length),
+          "getsockopt");
+  if (error != 0) {
+    throw std::system_error(error, std::generic_category(), "connect");
+  }
+  return socket;
+}
+
 // Sends every line that comes from `socket` to `lines`, until stop is
 // requested. Throws when the connection is lost.
-void ReadLines(const Socket& socket, const fanfare::Sender<std::string>& lines,
+void ReadLines(const File& socket, const fanfare::Sender<std::string>& lines,
                std::stop_token stop) {
-  // A blocked recv() knows nothing of stop tokens, but it returns when its
-  // socket is shut down.
-  const std::stop_callback wake(stop,
-                                [&] { ::shutdown(socket.fd(), SHUT_RDWR); });
-
+  const StopDescriptor stop_descriptor(stop);
   std::string line;
   std::array<char, 4096> buffer;
-  while (const ssize_t size = OrThrow(
-             ::recv(socket.fd(), buffer.data(), buffer.size(), 0), "recv")) {
+  while (stop_descriptor.Await(socket.fd(), POLLIN)) {
+    const ssize_t size = ::recv(socket.fd(), buffer.data(), buffer.size(), 0);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (OrThrow(size, "recv") == 0) {
+      throw std::runtime_error("connection closed by the server");
+    }
     const std::string_view news(buffer.data(), static_cast<std::size_t>(size));
     for (const char c : news) {
       if (c != '\n') {
@@ -85,22 +97,17 @@ void ReadLines(const Socket& socket, const fanfare::Sender<std::string>& lines,
       }
     }
   }
-  // After Unsubscribe() nobody sees this: it is a failure only before.
-  throw std::runtime_error("connection closed by the server");
 }
 
-// Subscribes to the lines of the server at `port`. Throws when there is none;
-// the subscription fails when the connection is lost.
-fanfare::Subscription SubscribeLines(std::uint16_t port,
+// Subscribes to the lines of the server at `port`. Throws when there is none,
+// or `stop` is requested before it has answered; the subscription fails when
+// the connection is lost.
+fanfare::Subscription SubscribeLines(std::stop_token stop, std::uint16_t port,
                                      fanfare::Sender<std::string> lines) {
-  Socket socket;
-  const sockaddr_in address = Loopback(port);
-  OrThrow(::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address),
-                    sizeof address),
-          "connect");
+  // The subscription has a stop token of its own, which Unsubscribe() requests.
   return fanfare::NewSubscription(
-      [socket = std::move(socket), lines](std::stop_token stop) {
-        ReadLines(socket, lines, stop);
+      [socket = Connect(stop, port), lines](std::stop_token unsubscribed) {
+        ReadLines(socket, lines, unsubscribed);
       });
 }
 
@@ -150,8 +157,9 @@ class Server {
   }
 
  private:
-  std::optional<Socket> client_;
-  Socket listener_;  // Closed first: nobody connects to a server that goes.
+  std::optional<File> client_;
+  // Closed first, so that no client connects during the shutdown.
+  File listener_{OrThrow(::socket(AF_INET, SOCK_STREAM, 0), "socket")};
   std::uint16_t port_ = 0;
 };
 
@@ -166,10 +174,10 @@ int main() {
 
   fanfare::Subscription subscription = fanfare::ResubscribeErr(
       std::chrono::milliseconds(100),
-      [=](std::stop_token, std::exception_ptr last_error) {
-        // Never blocks: failures that nobody is there to read about are lost.
+      [=](std::stop_token stop, std::exception_ptr last_error) {
+        // Never blocks: failures for which there is no room are dropped.
         if (last_error) failures.TrySend(Describe(last_error));
-        return SubscribeLines(port, lines);
+        return SubscribeLines(stop, port, lines);
       });
 
   server->Accept();
@@ -187,7 +195,8 @@ int main() {
   server->Write("ve\n");
   for (int i = 0; i < 2; ++i) std::puts(lines.Receive()->c_str());
 
-  // The client is blocked in recv() now; Unsubscribe() wakes it and waits.
+  // The client waits for more lines now; Unsubscribe() wakes it and waits for
+  // its end.
   subscription.Unsubscribe();
   std::puts("-- unsubscribed");
 }

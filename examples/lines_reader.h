@@ -11,15 +11,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -30,52 +27,9 @@
 #include <fanfare/fanfare.h>
 
 #include "lines_batch.h"
+#include "stop_descriptor.h"
 
 namespace lines {
-
-// An open file, closed at the end of its scope.
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  int fd() const { return fd_; }
-
- private:
-  const int fd_;
-};
-
-// A file descriptor that can be read once a stop has been requested: lets
-// poll() wait for a stop token beside whatever else it waits for.
-class StopDescriptor {
- public:
-  explicit StopDescriptor(std::stop_token stop)
-      : ends_(MakePipe()),
-        read_end_(ends_[0]),
-        write_end_(ends_[1]),
-        // The end of the pipe is its message.
-        wake_(std::move(stop), [this] { write_end_.reset(); }) {}
-
-  int fd() const { return read_end_.fd(); }
-
- private:
-  static std::array<int, 2> MakePipe() {
-    std::array<int, 2> ends;
-    if (::pipe(ends.data()) != 0) {
-      throw std::system_error(errno, std::generic_category(), "pipe");
-    }
-    return ends;
-  }
-
-  const std::array<int, 2> ends_;
-  const File read_end_;
-  std::optional<File> write_end_;
-  const std::stop_callback<std::function<void()>> wake_;
-};
 
 class Reader {
  public:
@@ -144,7 +98,7 @@ class Reader {
   }
 
   void ReadFile(const std::filesystem::path& path) {
-    const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const posix::File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.fd() < 0) {
       Note(path, std::error_code(errno, std::generic_category()));
     } else {
@@ -190,14 +144,11 @@ class Reader {
   // Like read(), but fails with ECANCELED when a stop is requested.
   ssize_t ReadSome(int fd, char* buffer) {
     for (;;) {
-      std::array<pollfd, 2> either{
-          {{fd, POLLIN, 0}, {stop_descriptor_.fd(), POLLIN, 0}}};
-      const int ready = ::poll(either.data(), either.size(), -1);
-      if (ready >= 0 && either[1].revents != 0) {
+      if (!stop_descriptor_.Await(fd, POLLIN)) {
         errno = ECANCELED;
         return -1;
       }
-      const ssize_t size = ready < 0 ? -1 : ::read(fd, buffer, kBlockSize);
+      const ssize_t size = ::read(fd, buffer, kBlockSize);
       if (size >= 0 || errno != EINTR) return size;
     }
   }
@@ -220,7 +171,7 @@ class Reader {
 
   fanfare::Feed<SharedBatch>& feed_;
   const std::stop_token stop_;
-  const StopDescriptor stop_descriptor_;
+  const posix::StopDescriptor stop_descriptor_;
 
   std::atomic<std::uint64_t> lines_ = 0;
   std::atomic<std::uint64_t> bytes_ = 0;
