@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Acknowledged events: the next one is sent only when every consumer is done
-// with the last one. Send() returns how many consumers took the event, which
-// is how many acknowledgements there are to wait for, whoever may have come or
-// gone in between.
+// Acknowledged events: the next event is sent only when every consumer has
+// handled the last one. Send() returns how many consumers took the event, which
+// is the number of acknowledgements to wait for, whatever subscriptions have
+// begun or ended meanwhile.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <optional>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <fanfare/fanfare.h>
@@ -25,21 +25,40 @@ struct Event {
   fanfare::Sender<Acknowledgement> done;
 };
 
-// Prints events and acknowledges them until the subscription has ended.
+// Prints and acknowledges every event that was delivered to `events`, until the
+// subscription has ended. Right at any capacity.
 void Consume(fanfare::Receiver<Event> events,
              fanfare::Subscription subscription) {
-  bool subscribed = true;
-  const auto print = [](const Event& event) {
+  const auto handle = [](const Event& event) {
     std::printf("%d\n", event.number);
     event.done.Send(Acknowledgement{});
   };
-  const auto end = [&](std::optional<std::exception_ptr>) {
-    subscribed = false;
-  };
+  bool subscribed = true;
   while (subscribed) {
-    fanfare::Select(fanfare::OnReceive(events, print),
-                    fanfare::OnReceive(subscription.Err(), end));
+    fanfare::Select(fanfare::OnReceive(events, handle),
+                    fanfare::OnReceive(subscription.Err(),
+                                       [&](std::optional<std::exception_ptr>) {
+                                         subscribed = false;
+                                       }));
   }
+  // If both cases are ready, Select chooses either, so the channel may still
+  // hold events. No more are delivered after the end.
+  while (const std::optional<Event> event = events.TryReceive()) handle(*event);
+}
+
+// Sends an event and waits until every consumer that took it has acknowledged
+// it, for at most `patience`. Returns how many acknowledgements are missing.
+std::size_t SendAndWait(fanfare::Feed<Event>& feed, int number,
+                        std::chrono::steady_clock::duration patience) {
+  // A channel for each event: a late acknowledgement is not taken for that of
+  // the next event.
+  const fanfare::Channel<Acknowledgement> done;
+  std::size_t missing = feed.Send(Event{number, done});
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (missing > 0 && done.ReceiveUntil(deadline)) --missing;
+  // A consumer that is late must not wait for a receiver that has left.
+  done.Close();
+  return missing;
 }
 
 }  // namespace
@@ -51,14 +70,14 @@ int main() {
   fanfare::Feed<Event> feed;
 
   for (int i = 0; i < 3; ++i) {
-    fanfare::Channel<Event> events;
-    // Subscribed here, not in the thread, so that no consumer comes too late.
+    fanfare::Channel<Event> events(4);
+    // Subscribed here, not in the thread, so that no consumer misses an event.
     consumers.emplace_back(Consume, events, feed.Subscribe(events));
   }
 
-  fanfare::Channel<Acknowledgement> done;
   for (int number = 0; number < 3; ++number) {
-    std::size_t pending = feed.Send(Event{number, done});
-    while (pending > 0 && done.Receive()) --pending;
+    const std::size_t missing =
+        SendAndWait(feed, number, std::chrono::seconds(10));
+    if (missing > 0) std::printf("%zu consumers did not answer\n", missing);
   }
 }
