@@ -1,38 +1,84 @@
 // SPDX-License-Identifier: MIT
 //
 // A subscription that is run by a producer of your own: NewSubscription() gives
-// it a thread, and Unsubscribe() stops it and waits until it has returned.
+// it a thread. Unsubscribe() stops the producer and waits until it has
+// returned; an exception that leaves the producer arrives at Err().
 
+#include <cstdint>
 #include <cstdio>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <stdexcept>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include <fanfare/fanfare.h>
 
 namespace {
 
-// Sends the Fibonacci numbers to `numbers`, for as long as anybody wants them.
+// Sends the Fibonacci numbers to `numbers` until it is unsubscribed. Fails at
+// the first one that is too large for an int.
 fanfare::Subscription SubscribeFibonacci(fanfare::Sender<int> numbers) {
   return fanfare::NewSubscription([numbers](std::stop_token stop) {
-    int current = 0;
-    int next = 1;
-    // A send that is told to stop returns false. It is the only place where
-    // this producer blocks, hence the only one that has to know about the stop.
-    while (numbers.Send(current, stop)) {
+    std::int64_t current = 0;
+    std::int64_t next = 1;
+    while (current <= std::numeric_limits<int>::max()) {
+      // A send that is told to stop returns false. It is the only place where
+      // this producer blocks, so nothing else has to know about the stop.
+      if (!numbers.Send(static_cast<int>(current), stop)) {
+        std::puts("unsubscribed");
+        return;
+      }
       current = std::exchange(next, current + next);
     }
-    std::puts("unsubscribed");
+    throw std::overflow_error("the next number does not fit into an int");
   });
+}
+
+struct Result {
+  std::vector<int> numbers;
+  std::exception_ptr error;  // Null: the subscription ended without an error.
+};
+
+// Receives until the subscription has ended. Right at any capacity.
+Result ReceiveAll(fanfare::Receiver<int> numbers,
+                  fanfare::Subscription subscription) {
+  Result result;
+  bool subscribed = true;
+  const auto on_end = [&](std::optional<std::exception_ptr> error) {
+    subscribed = false;
+    result.error = error.value_or(nullptr);
+  };
+  while (subscribed) {
+    fanfare::Select(fanfare::OnReceive(
+                        numbers, [&](int n) { result.numbers.push_back(n); }),
+                    fanfare::OnReceive(subscription.Err(), on_end));
+  }
+  // What was sent before the end may still be in the channel.
+  while (const std::optional<int> number = numbers.TryReceive()) {
+    result.numbers.push_back(*number);
+  }
+  return result;
 }
 
 }  // namespace
 
 int main() {
-  fanfare::Channel<int> numbers;
-  fanfare::Subscription subscription = SubscribeFibonacci(numbers);
-
-  for (int i = 0; i < 8; ++i) std::printf("%d\n", *numbers.Receive());
-
+  const fanfare::Channel<int> numbers;
+  const fanfare::Subscription subscription = SubscribeFibonacci(numbers);
+  for (int i = 0; i < 8; ++i) std::printf("%d\n", numbers.Receive().value());
   subscription.Unsubscribe();
   std::puts("nothing comes after that");
+
+  const fanfare::Channel<int> all(16);
+  const Result result = ReceiveAll(all, SubscribeFibonacci(all));
+  std::printf("%zu numbers, the last is %d\n", result.numbers.size(),
+              result.numbers.back());
+  try {
+    if (result.error) std::rethrow_exception(result.error);
+  } catch (const std::exception& error) {
+    std::puts(error.what());
+  }
 }
