@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A server that owns its clients' subscriptions: whatever it hands out is
-// tracked by a SubscriptionScope, and closing the scope ends them all. Clients
-// may leave earlier by themselves, and may keep what they hold for longer than
-// the server lives.
+// A server that owns its clients' subscriptions: a SubscriptionScope tracks
+// every one that it hands out, and closing the scope ends them all. A client
+// may unsubscribe earlier, and may keep its Subscription for longer than the
+// server lives.
 
 #include <cstdio>
 #include <exception>
@@ -28,7 +28,8 @@ class WeatherStation {
     return scope_.Track(wind_.Subscribe(std::move(sink)));
   }
 
-  // Blocks until every client has taken what it is subscribed to.
+  // Blocks until the channel of every client has taken what it is subscribed
+  // to.
   void Report(double temperature, int wind) {
     temperature_.Send(temperature);
     wind_.Send(wind);
@@ -42,21 +43,32 @@ class WeatherStation {
   fanfare::SubscriptionScope scope_;
 };
 
-// Prints what the station reports until it goes off the air.
+// Prints what the station reports until both subscriptions have ended, which
+// their Err() channels tell. Right at any capacity.
 void Listen(fanfare::Receiver<double> temperatures,
             fanfare::Receiver<int> winds,
-            fanfare::Receiver<std::exception_ptr> end) {
-  bool on_air = true;
-  while (on_air) {
+            fanfare::Receiver<std::exception_ptr> temperature_end,
+            fanfare::Receiver<std::exception_ptr> wind_end) {
+  const auto print_temperature = [](double t) { std::printf("%.1f C\n", t); };
+  const auto print_wind = [](int w) { std::printf("%d km/h\n", w); };
+
+  // A closed channel is always ready. A nil receiver never is: each end is
+  // noticed once.
+  while (temperature_end || wind_end) {
     fanfare::Select(
-        fanfare::OnReceive(temperatures,
-                           [](double t) { std::printf("%.1f C\n", t); }),
-        fanfare::OnReceive(winds, [](int w) { std::printf("%d km/h\n", w); }),
-        fanfare::OnReceive(end, [&](std::optional<std::exception_ptr>) {
-          std::puts("the station has closed");
-          on_air = false;
+        fanfare::OnReceive(temperatures, print_temperature),
+        fanfare::OnReceive(winds, print_wind),
+        fanfare::OnReceive(
+            temperature_end,
+            [&](std::optional<std::exception_ptr>) { temperature_end = {}; }),
+        fanfare::OnReceive(wind_end, [&](std::optional<std::exception_ptr>) {
+          wind_end = {};
         }));
   }
+  // What was delivered before the end may still be in the channels.
+  while (const auto t = temperatures.TryReceive()) print_temperature(*t);
+  while (const auto w = winds.TryReceive()) print_wind(*w);
+  std::puts("the station has closed");
 }
 
 }  // namespace
@@ -73,14 +85,15 @@ int main() {
       station.SubscribeTemperature(temperatures);
   fanfare::Subscription wind = station.SubscribeWind(winds);
 
-  client = std::jthread(Listen, temperatures, winds, temperature.Err());
+  client =
+      std::jthread(Listen, temperatures, winds, temperature.Err(), wind.Err());
 
   station.Report(19.5, 12);
   wind.Unsubscribe();  // From here on the wind is of no interest.
   station.Report(21.0, 80);
 
-  // The rest ends here. A client that unsubscribes later does no harm, nor
-  // would one that subscribes: its subscription would be an empty one.
+  // The rest ends here. To unsubscribe later does no harm, and subscribing to a
+  // closed station returns an empty Subscription.
   station.Close();
   temperature.Unsubscribe();
 }
