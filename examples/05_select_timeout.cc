@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A watchdog: one Select waits for a heartbeat, for the end of its patience and
-// for a request to stop, whichever is first. No flag is polled, and nothing
-// sleeps.
+// A watchdog: one Select waits for a heartbeat, a timeout or a stop request. No
+// flag is polled, and nothing sleeps.
 
 #include <chrono>
 #include <cstdio>
@@ -15,29 +14,29 @@ namespace {
 
 using Duration = std::chrono::steady_clock::duration;
 
-constexpr Duration kPatience = std::chrono::milliseconds(100);
-
 struct Alarm {};
 
+// Raises an alarm when there was no heartbeat for `patience`.
 void Watch(std::stop_token stop, fanfare::Receiver<int> heartbeats,
-           fanfare::Sender<Alarm> alarms) {
-  Duration patience = kPatience;
+           fanfare::Sender<Alarm> alarms, Duration patience) {
+  Duration timeout = patience;
   bool watching = true;
   const auto on_heartbeat = [&](int number) {
     std::printf("heartbeat %d\n", number);
-    patience = kPatience;
+    timeout = patience;
   };
   const auto on_silence = [&] {
     std::puts("no heartbeat!");
-    alarms.Send(Alarm{}, stop);
-    // One alarm is enough: no timeout any more until there is a heartbeat.
-    patience = Duration::max();
+    // Never blocks, for heartbeats must be received meanwhile. If the channel
+    // is full, an alarm is pending, and one is enough.
+    alarms.TrySend(Alarm{});
+    timeout = Duration::max();  // No timeout until the next heartbeat.
   };
   const auto on_stop = [&] { watching = false; };
 
   while (watching) {
     fanfare::Select(fanfare::OnReceive(heartbeats, on_heartbeat),
-                    fanfare::OnTimeout(patience, on_silence),
+                    fanfare::OnTimeout(timeout, on_silence),
                     fanfare::OnStop(stop, on_stop));
   }
   std::puts("stopped");
@@ -46,13 +45,13 @@ void Watch(std::stop_token stop, fanfare::Receiver<int> heartbeats,
 }  // namespace
 
 int main() {
-  fanfare::Channel<int> heartbeats(3);
-  for (int number = 1; number <= 3; ++number) heartbeats.Send(number);
-
-  fanfare::Channel<Alarm> alarms;
-  std::jthread watchdog(Watch, heartbeats, alarms);
+  fanfare::Channel<int> heartbeats;
+  fanfare::Channel<Alarm> alarms(1);  // Room for the alarm that is pending.
+  std::jthread watchdog(Watch, heartbeats, alarms,
+                        std::chrono::milliseconds(500));
 
   // Three heartbeats, then silence: the alarm goes off. At the end of main the
   // jthread requests the watchdog's stop and waits for it.
+  for (int number = 1; number <= 3; ++number) heartbeats.Send(number);
   if (alarms.Receive()) std::puts("help is on its way");
 }
