@@ -120,8 +120,8 @@ class Worker {
 
   ~Worker() { batches_.Close(); }
 
-  // Tells the worker that nothing more comes, and waits until it is through
-  // with what there was.
+  // Closes the worker's channel and waits until it has processed the batches
+  // that were left in it.
   const Analysis& Finish() {
     batches_.Close();
     if (thread_.joinable()) thread_.join();

@@ -50,7 +50,7 @@ class SignalWatcher {
     while (sigwait(&signals_, &signal) == 0 && !end.stop_requested()) {
       if (signal_ != 0) {
         SetMask(SIG_UNBLOCK);
-        raise(signal);  // Ends the program, as if nobody had caught it.
+        raise(signal);  // Ends the program, as if it were not caught.
       }
       signal_ = signal;
       stop_.request_stop();

@@ -47,7 +47,7 @@ class Program {
     OrThrow(::pipe(out.data()), "pipe");
     pid_ = OrThrow(::fork(), "fork");
     if (pid_ == 0) {
-      // Whoever runs the tests may have told them to ignore the signals.
+      // The caller of the tests may have told them to ignore the signals.
       ::signal(SIGINT, SIG_DFL);
       ::signal(SIGTERM, SIG_DFL);
       ::signal(SIGPIPE, SIG_DFL);
