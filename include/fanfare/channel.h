@@ -23,7 +23,13 @@
 //
 // Thread safety: everything may be called from any thread at any time, except
 // that one handle is not assigned to or destroyed while it is used; give every
-// thread a copy. Not async-signal-safe: call nothing of it in a signal handler.
+// thread a copy. Not async-signal-safe: call nothing of it in a signal handler,
+// nor in the child of a fork() of a program with several threads, before it
+// calls exec: a lock that another thread held stays locked there.
+//
+// A pthread_cancel of a thread that is blocked in the library takes effect
+// after the call, at the thread's next cancellation point. To end the wait
+// itself, use a stop token. Undefined: PTHREAD_CANCEL_ASYNCHRONOUS.
 //
 // Memory ordering: a send happens before its receive returns; the k-th receive
 // before the send k + capacity returns; Close before a closed result. (C9)
@@ -97,12 +103,17 @@ class Sender {
                    {});
   }
 
-  // As Send, but blocks until `moment`, of any clock, at most.
+  // As Send, but blocks until `moment`, of any clock, at most; returns false
+  // then. The clock may be set: it is asked again at least once a second. If
+  // its now() throws, the call gives up, and throws that if nothing was sent.
+  // (C6)
   template <typename U = T, typename Clock, typename Duration>
     requires std::is_convertible_v<U&&, T>
   bool SendUntil(U&& value,
                  std::chrono::time_point<Clock, Duration> moment) const {
-    return Deliver(std::forward<U>(value), detail::Deadline::At(moment), {});
+    return detail::WaitUntil(moment, [&](const detail::Deadline& end) {
+      return Deliver(std::forward<U>(value), end, {});
+    });
   }
 
   // Sends if that is possible at once: there is room or a receive waits. Never
@@ -188,11 +199,15 @@ class Receiver {
     return Take(detail::Deadline::After(duration));
   }
 
-  // As Receive, but blocks until `moment`, of any clock, at most.
+  // As Receive, but blocks until `moment`, of any clock, at most; returns
+  // std::nullopt then. The clock may be set: it is asked again at least once a
+  // second. If its now() throws, the call gives up, and throws that if nothing
+  // was received. (C6)
   template <typename Clock, typename Duration>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveUntil(
       std::chrono::time_point<Clock, Duration> moment) const {
-    return Take(detail::Deadline::At(moment));
+    return detail::WaitUntil(
+        moment, [this](const detail::Deadline& end) { return Take(end); });
   }
 
   // Receives a value if there is one. Never blocks.

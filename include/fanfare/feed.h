@@ -138,20 +138,20 @@ class Feed {
                    detail::Deadline::After(duration), stop);
   }
 
-  // As SendFor, until `moment`, of any clock.
+  // As SendFor, until `moment`, of any clock. The clock may be set: it is asked
+  // again at least once a second. If its now() throws, the call gives up as it
+  // does at `moment`, then throws that; deliveries made stand. (F3, F7)
   template <typename Clock, typename Duration>
   std::size_t SendUntil(const T& value,
                         std::chrono::time_point<Clock, Duration> moment,
                         const std::stop_token& stop = {}) {
-    return Deliver(value, detail::Waits::kForAll, detail::Deadline::At(moment),
-                   stop);
+    return DeliverUntil(value, moment, stop);
   }
   template <typename Clock, typename Duration>
   std::size_t SendUntil(T&& value,
                         std::chrono::time_point<Clock, Duration> moment,
                         const std::stop_token& stop = {}) {
-    return Deliver(value, detail::Waits::kForAll, detail::Deadline::At(moment),
-                   stop);
+    return DeliverUntil(value, moment, stop);
   }
 
   // As Send, but delivers only to the channels that are ready when its turn
@@ -214,6 +214,16 @@ class Feed {
     } else {
       return core().Send(value, waits, limits...);
     }
+  }
+
+  template <typename V, typename Moment>
+  std::size_t DeliverUntil(V& value, const Moment& moment,
+                           const std::stop_token& stop) {
+    detail::TimePoint end(moment);
+    const std::size_t taken =
+        Deliver(value, detail::Waits::kForAll, detail::Deadline::At(end), stop);
+    end.Rethrow();
+    return taken;
   }
 
   detail::Ref<detail::FeedCore<T>> core_ =

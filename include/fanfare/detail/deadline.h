@@ -2,12 +2,71 @@
 #ifndef FANFARE_DETAIL_DEADLINE_H_
 #define FANFARE_DETAIL_DEADLINE_H_
 
-// When a blocking call gives up: never, or at a moment of any clock.
+// When a blocking call gives up: never, after a duration, or at a time point of
+// any clock.
+
+#include <exception>
+#include <type_traits>
 
 #include <fanfare/detail/duration.h>
 #include <fanfare/detail/platform.h>
+#include <fanfare/detail/uncancelled.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
+
+// A time point of a user's clock, for the call that waits for it.
+//
+// What the clock's now() throws ends the wait, as the time point itself does,
+// so that nothing on the way has to expect an exception. The call that has
+// given up then passes it on by Rethrow().
+template <typename UserClock, typename Duration>
+class TimePoint {
+ public:
+  using Clock = Platform::Clock;
+
+  explicit TimePoint(const std::chrono::time_point<UserClock, Duration>& end)
+      : end_(end) {}
+  TimePoint(const TimePoint&) = delete;
+  TimePoint& operator=(const TimePoint&) = delete;
+
+  // How long to wait before the next call: none, if the time point has passed.
+  Clock::duration Left() noexcept {
+    // The clock may reach a cancellation point.
+    [[maybe_unused]] const Uncancelled uncancelled;
+    if (thrown_ != nullptr) return Clock::duration::zero();
+    try {
+      const Seconds left = Until(UserClock::now());
+      return Saturated<Clock::duration>(kLongest < left ? kLongest : left);
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return Clock::duration::zero();
+    }
+  }
+
+  void Rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  // A clock may be set forward, which is noticed at the next call. The steady
+  // clock is not set; a time point beyond its range must not be slept through.
+  static constexpr Seconds kLongest{std::is_same_v<UserClock, Clock> ? 3600
+                                                                     : 1};
+
+  [[nodiscard]] Seconds Until(const typename UserClock::time_point& now) const {
+    const Seconds left =
+        Seconds(end_.time_since_epoch()) - Seconds(now.time_since_epoch());
+    if constexpr (kMultiples<Duration, typename UserClock::duration>) {
+      // Exact where it matters.
+      constexpr Seconds kNear{1};
+      if (-kNear < left && left < kNear) return Seconds(end_ - now);
+    }
+    return left;
+  }
+
+  const std::chrono::time_point<UserClock, Duration> end_;
+  std::exception_ptr thrown_;
+};
 
 class Deadline {
  public:
@@ -28,14 +87,16 @@ class Deadline {
     return deadline;
   }
 
-  // A moment of any clock, which is asked again whenever the time that was left
-  // by it has passed. Refers to `moment`.
-  template <typename OtherClock, typename Duration>
+  // Refers to `end`, which is asked again whenever the time that it said was
+  // left has passed.
+  template <typename UserClock, typename Duration>
   [[nodiscard]] static Deadline At(
-      const std::chrono::time_point<OtherClock, Duration>& moment) {
+      TimePoint<UserClock, Duration>& end) noexcept {
     Deadline deadline;
-    deadline.foreign_ = &moment;
-    deadline.left_ = Left<OtherClock, Duration>;
+    deadline.end_ = &end;
+    deadline.left_ = [](void* asked) noexcept {
+      return static_cast<TimePoint<UserClock, Duration>*>(asked)->Left();
+    };
     deadline.bounded_ = true;
     deadline.moment_ = Clock::now();  // Expired() moves it on
     return deadline;
@@ -49,12 +110,12 @@ class Deadline {
 
   // Whether it has passed. Moves moment() on where another clock says that time
   // is left.
-  [[nodiscard]] bool Expired() {
+  [[nodiscard]] bool Expired() noexcept {
     if (!bounded_) return false;
     const auto now = Clock::now();
     if (now < moment_) return false;
     if (left_ == nullptr) return true;
-    const Clock::duration left = left_(foreign_);
+    const Clock::duration left = left_(end_);
     moment_ = now + left;
     return left == Clock::duration::zero();
   }
@@ -67,31 +128,22 @@ class Deadline {
  private:
   Deadline() = default;
 
-  // How long it is until a moment of another clock; none, if that has passed.
-  // At most an hour: a moment beyond the steady clock's range, or a wall clock
-  // that is set forward, must not be slept through.
-  template <typename OtherClock, typename Duration>
-  static Clock::duration Left(const void* moment) {
-    const auto& end =
-        *static_cast<const std::chrono::time_point<OtherClock, Duration>*>(
-            moment);
-    const auto now = OtherClock::now();
-    Seconds left =
-        Seconds(end.time_since_epoch()) - Seconds(now.time_since_epoch());
-    if constexpr (kMultiples<Duration, typename OtherClock::duration>) {
-      // Exact where it matters.
-      constexpr Seconds kNear{1};
-      if (-kNear < left && left < kNear) left = Seconds(end - now);
-    }
-    constexpr Seconds kLongest = std::chrono::hours(1);
-    return Saturated<Clock::duration>(kLongest < left ? kLongest : left);
-  }
-
   bool bounded_ = false;
   Clock::time_point moment_{};
-  const void* foreign_ = nullptr;
-  Clock::duration (*left_)(const void*) = nullptr;
+  void* end_ = nullptr;  // a TimePoint
+  Clock::duration (*left_)(void*) noexcept = nullptr;
 };
+
+// Calls `wait(deadline)` for a time point of any clock and returns what it
+// returns; throws what the clock threw, if nothing came of the wait.
+template <typename UserClock, typename Duration, typename Wait>
+auto WaitUntil(const std::chrono::time_point<UserClock, Duration>& moment,
+               Wait wait) {
+  TimePoint end(moment);
+  auto result = wait(Deadline::At(end));
+  if (!result) end.Rethrow();
+  return result;
+}
 
 }  // namespace fanfare::inline FANFARE_ABI::detail
 

@@ -10,6 +10,7 @@
 #include <fanfare/detail/deadline.h>
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/platform.h>
+#include <fanfare/detail/uncancelled.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
@@ -111,6 +112,7 @@ class Parker {
       if ((bits & wanted) != 0) return true;
       if (expired) return false;
       const auto start = Platform::Clock::now();
+      [[maybe_unused]] const Uncancelled uncancelled;
       if (deadline.bounded()) {
         signalled_.wait_until(lock, deadline.moment());
       } else {

@@ -41,6 +41,7 @@
 #endif
 
 #include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/uncancelled.h>
 #include <fanfare/version.h>
 
 // For what must not be doubled in a program whose libraries hide their symbols.
@@ -71,6 +72,7 @@ struct StdPlatform {
 
   // The same, and lets go of the processor whatever the priorities.
   static void Nap() noexcept {
+    [[maybe_unused]] const Uncancelled uncancelled;
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 
