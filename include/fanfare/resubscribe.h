@@ -51,7 +51,8 @@ concept SubscribeErrFunction = requires(std::decay_t<F> fn,
 // unsubscribed or the active one ends well; then Err() is closed, without a
 // value. `fn(std::stop_token)` returns a Subscription, or throws to say that it
 // failed; so does an empty one. It should return soon once a stop is requested,
-// and may block until then. (R1)
+// and may block until then. If it ends its thread (pthread_exit), this has
+// ended without an error. (R1)
 //
 // After each failure, of `fn` or of what it returned, waits before the next
 // attempt: first for a tenth of `backoff_max`, then twice as long each time,
@@ -126,7 +127,7 @@ void KeepSubscribed(Pace backoff, Function& fn, const StopToken& stop) {
       const Subscription active = detail::Establish(fn, stop, failure);
       if (AwaitEnd(active, stop, failure)) return;
     } catch (...) {
-      failure = std::current_exception();
+      failure = detail::CurrentException();
     }
     const auto wait = backoff.AfterFailure(Clock::now() - started);
     Select(OnStop(stop), OnTimeout(wait));

@@ -69,14 +69,14 @@ class Subscription {
   Subscription(Source source);  // NOLINT(google-explicit-constructor)
 
   Subscription(Subscription&& other) noexcept = default;
-  // Unsubscribes what it held before.
+  // Unsubscribes what it held before, and blocks as Unsubscribe() does.
   Subscription& operator=(Subscription&& other) noexcept {
     Subscription taken(std::move(other));
     std::swap(state_, taken.state_);
     return *this;
   }
-  // Unsubscribes. (U4) The wrapper that SubscriptionScope::Track returns does
-  // not.
+  // Unsubscribes, and blocks as Unsubscribe() does. (U4) The wrapper that
+  // SubscriptionScope::Track returns does neither.
   ~Subscription() {
     if (state_) state_->Drop();
   }
@@ -128,7 +128,9 @@ class Subscription {
 // unsubscribed before. Throws std::system_error if there can be no thread,
 // std::bad_alloc, and what copying the producer throws; it was not called then.
 // (Where there is no memory for its channel, Err() receives std::bad_alloc, and
-// it was not called either.) Cost: a thread. (U6)
+// it was not called either.) A producer that ends its thread (pthread_exit, or
+// a pthread_cancel, where that unwinds the thread, as with glibc) has ended
+// without an error. Cost: a thread. (U6)
 template <typename Producer>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 NewSubscription(Producer&& producer);

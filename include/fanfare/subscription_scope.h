@@ -33,8 +33,8 @@ class SubscriptionScope {
   SubscriptionScope() = default;
   SubscriptionScope(const SubscriptionScope&) = delete;
   SubscriptionScope& operator=(const SubscriptionScope&) = delete;
-  // Closes. From inside of what is tracked, too, it unsubscribes the foreign
-  // ones that are left, which nobody else would.
+  // Closes, and blocks as Close() does. From inside of what is tracked, too, it
+  // unsubscribes the foreign ones that are left, which nobody else would.
   ~SubscriptionScope() { core().CloseForGood(); }
 
   // Takes ownership of `subscription` and returns a wrapper of it, which may

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include <fanfare/detail/subscription_state.h>
+#include <fanfare/detail/uncancelled.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
@@ -46,20 +47,31 @@ class ProducerSubscription : public SubscriptionState {
   }
 
  protected:
-  // Runs the function, and destroys it; returns how it failed.
-  virtual std::exception_ptr Produce(const std::stop_token& stop) noexcept = 0;
+  // Runs the function, and destroys it; returns how it failed. Throws nothing,
+  // but is unwound if the function ends its thread (pthread_exit).
+  virtual std::exception_ptr Produce(const std::stop_token& stop) = 0;
 
  private:
-  void Run() noexcept {
+  // Ends the subscription, even if the thread is unwound.
+  struct AtEnd {
+    ~AtEnd() {
+      if (ends.stop_.stop_requested()) error = nullptr;
+      ends.Finish(std::move(error));
+    }
+    ProducerSubscription& ends;
+    std::exception_ptr error;
+  };
+
+  void Run() {
     const Activity inside(*this);
-    std::exception_ptr error = Produce(stop_.get_token());
-    if (stop_.stop_requested()) error = nullptr;
-    Finish(std::move(error));
+    AtEnd at_end{*this, nullptr};
+    at_end.error = Produce(stop_.get_token());
   }
 
   // The first who comes joins; who comes later waits for the lock.
   void WaitUntilEnded() noexcept override {
     const std::lock_guard lock(joining_);
+    [[maybe_unused]] const Uncancelled uncancelled;
     if (thread_.joinable()) thread_.join();
   }
 
@@ -92,6 +104,14 @@ decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
   }
 }
 
+// For a handler of all exceptions. To exit or cancel a thread may unwind it by
+// what is no exception of C++ and must not be stopped: that goes on.
+inline std::exception_ptr CurrentException() {
+  std::exception_ptr exception = std::current_exception();
+  if (exception == nullptr) throw;
+  return exception;
+}
+
 // What the function returned, as a failure or none.
 inline std::exception_ptr ToError(std::exception_ptr error) noexcept {
   return error;
@@ -110,22 +130,26 @@ class FunctionSubscription final : public ProducerSubscription {
       : producer_(std::in_place, std::forward<F>(producer)) {}
 
  private:
-  std::exception_ptr Produce(const std::stop_token& stop) noexcept override {
-    std::exception_ptr error;
+  std::exception_ptr Produce(const std::stop_token& stop) override {
+    // Whatever it captured is gone before the end can be seen.
+    const Emptier at_end{producer_};
     try {
       using Result = decltype(detail::CallProducer(*producer_, stop));
       if constexpr (std::is_void_v<Result>) {
         detail::CallProducer(*producer_, stop);
+        return nullptr;
       } else {
-        error = detail::ToError(detail::CallProducer(*producer_, stop));
+        return detail::ToError(detail::CallProducer(*producer_, stop));
       }
     } catch (...) {
-      error = std::current_exception();
+      return detail::CurrentException();
     }
-    // Whatever it captured is gone before the end can be seen.
-    producer_.reset();
-    return error;
   }
+
+  struct Emptier {
+    ~Emptier() { producer.reset(); }
+    std::optional<Producer>& producer;
+  };
 
   std::optional<Producer> producer_;
 };
