@@ -6,7 +6,9 @@ tells which of them the tests do not notice.
 Usage: run.py [NAME...]                 all of them, or those named; --jobs N
 
 First come the programs without a fault: one that fails then notices nothing.
-One that takes three times as long with a fault, and ten seconds more, hangs.
+One that takes three times as long with a fault, and ten seconds more, hangs,
+unless it takes as long without the fault now: then the machine is busy, and the
+fault is given twice the time.
 
 Exit code 1 if one survived, 2 if one could not be tried.
 """
@@ -39,10 +41,12 @@ def read_mutants():
 
 
 class Tree:
-    """A copy of the project in which one mutant at a time is built."""
+    """A copy of the project in which one mutant at a time is built. `good` is
+    where all of them find the programs without a fault."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, good):
         self.root = pathlib.Path(folder)
+        self.good = good
         self.built = 0.0  # when the last program was
         shutil.copytree(ROOT, self.root, dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("build", ".git"))
@@ -75,28 +79,52 @@ class Tree:
         try:
             for program in mutant["programs"].split():
                 how = self.outcome(program, timeouts[program])
+                while how == "hangs" and self.is_busy(program, timeouts):
+                    timeouts[program] *= 2
+                    how = self.outcome(program, timeouts[program])
                 if how:
                     return f"{program} {how}"
         finally:
             header.write_text(original)
         return None
 
+    def control(self, program):
+        """How the program fails without a fault, if it does. Keeps it."""
+        how = self.outcome(program, LONGEST)
+        if how is None:
+            name = program.split(":")[0]
+            copy = self.root / name  # moved: another tree may do the same
+            shutil.copy(self.root / "build" / "tests" / name, copy)
+            copy.replace(self.good / name)
+        return how
+
+    def is_busy(self, program, timeouts):
+        """Whether the program without the fault takes too long, too."""
+        try:
+            self.start(self.good, program, timeouts[program])
+            return False
+        except subprocess.TimeoutExpired:
+            return True
+
     def outcome(self, program, timeout):
         """How it fails, if it does."""
         build = self.root / "build"
+        # Listing the tests is a part of the build and may be what hangs.
+        try:
+            if self.run("cmake", "--build", build, "--target",
+                        program.split(":")[0], timeout=600).returncode:
+                return "does not build"
+            self.built = time.monotonic()
+            return ("fails" if self.start(build / "tests", program,
+                                          timeout).returncode else None)
+        except subprocess.TimeoutExpired:
+            return "hangs"
+
+    def start(self, folder, program, timeout):
         program, *arguments = program.split(":")
         if program != "model_check":
             arguments.append("--abort")  # the first failure says it all
-        # Listing the tests is a part of the build and may be what hangs.
-        try:
-            if self.run("cmake", "--build", build, "--target", program,
-                        timeout=600).returncode:
-                return "does not build"
-            self.built = time.monotonic()
-            return ("fails" if self.run(build / "tests" / program, *arguments,
-                                        timeout=timeout).returncode else None)
-        except subprocess.TimeoutExpired:
-            return "hangs"
+        return self.run(folder / program, *arguments, timeout=timeout)
 
 
 def main():
@@ -113,9 +141,12 @@ def main():
     survivors, unfit = [], []
     timeouts = {}
     with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        good = folder / "good"
+        good.mkdir()
         trees = queue.Queue()
         for job in range(arguments.jobs):
-            trees.put(Tree(pathlib.Path(folder) / str(job)))
+            trees.put(Tree(folder / str(job), good))
 
         def judge(mutant):
             tree = trees.get()
@@ -137,7 +168,7 @@ def main():
         def control(program):
             tree = trees.get()
             try:
-                how = tree.outcome(program, LONGEST)
+                how = tree.control(program)
                 timeouts[program] = 10 + 3 * (time.monotonic() - tree.built)
                 return how
             finally:
