@@ -324,6 +324,38 @@ def model(job: Job) -> Result:
     return Result(len(rows), {"schedules": tried}, faults=faults)
 
 
+def warnings(job: Job) -> Result:
+    """Compiles what uses everything with each list of warnings, at several
+    levels of optimization; then runs it where overflows and conversions that
+    lose something are told."""
+    source = HERE / "warnings" / "everything.cc"
+    base = ("-std=c++20", "-pthread", "-I", ROOT / "include", source)
+    job.folder.mkdir(exist_ok=True)
+    program = job.folder / "everything"
+    result = Result(0, faults=0)
+    for compiler, flags, levels in (
+        (GXX, "gcc.txt", ("-O0", "-O1", "-O2", "-O3", "-O3 -DNDEBUG")),
+        ("clang++", "clang.txt", ("-O0", "-O2")),
+    ):
+        text = (HERE / "warnings" / flags).read_text()
+        listed = [line for line in text.splitlines() if line.startswith("-")]
+        for level in levels:
+            result.scenarios += 1
+            words = (compiler, *level.split(), *listed, "-Werror", *base)
+            if job.run(*words, "-o", program)[0] != 0:
+                result.faults += 1
+                result.note = f"{compiler} {level}"
+    sanitize = "-fsanitize=undefined,integer,implicit-conversion"
+    words = ("clang++", "-O1", "-g", sanitize, *base)
+    job.must(*words, "-o", program, what="is not sanitized")
+    code, text = job.run(program, minutes=2)
+    # The standard library's own are none of ours.
+    ours = set(re.findall(r"fanfare/\S+: runtime error:.*", text))
+    result.scenarios += 1
+    result.faults += len(ours) or (1 if code else 0)
+    return result
+
+
 # What they read in the output.
 
 
@@ -451,6 +483,13 @@ LEGS = [
         "linearizability",
         "an outcome that no order of the calls explains",
         linearizability,
+    ),
+    Leg(
+        "warnings",
+        "what a user's compiler says of the headers if it is asked for more "
+        "than -Wall, and arithmetic that wraps or loses bits without meaning to",
+        warnings,
+        ("g++-12", "clang"),
     ),
     Leg("model", "an order of events that breaks a promise", model),
     Leg(

@@ -124,7 +124,8 @@ All Gather(Members&... members) {
 template <typename Members,
           typename States = std::vector<Ref<SubscriptionState>>>
 Subscription Join(Members members) {
-  std::erase_if(members, [](const Subscription& member) { return !member; });
+  std::erase_if(members,
+                [](const Subscription& member) noexcept { return !member; });
   JoinedMembers joined(std::move(members));
   if (joined.get().empty()) {
     return SubscriptionAccess::Make(Ref<EndedSubscription>::Make());

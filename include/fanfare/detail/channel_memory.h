@@ -105,9 +105,8 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     return SlotAt(end.slot());
   }
   [[nodiscard]] T* SlotAt(std::size_t place) noexcept {
-    return reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) +
-                                FirstSlot()) +
-           place;
+    void* const slots = reinterpret_cast<std::byte*>(this) + FirstSlot();
+    return static_cast<T*>(slots) + place;
   }
 
   // The three moves of a value: from a send to a receive, from a send into the

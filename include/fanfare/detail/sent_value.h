@@ -28,7 +28,9 @@ class Slot {
   }  // not "= default": that would clear the memory of `Slot{}`
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
-  [[nodiscard]] T* get() noexcept { return reinterpret_cast<T*>(bytes_); }
+  [[nodiscard]] T* get() noexcept {
+    return static_cast<T*>(static_cast<void*>(bytes_));
+  }
 
  private:
   alignas(T) std::byte bytes_[sizeof(T)];
