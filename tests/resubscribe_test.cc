@@ -21,6 +21,7 @@
 #include "support/await.h"
 #include "support/catch.h"
 #include "support/subscriptions.h"
+#include "support/waiters.h"
 
 using fanfare::Channel;
 using fanfare::Feed;
@@ -675,6 +676,25 @@ TEST_CASE("U3: the producer that is established may unsubscribe all of it") {
   }
   CHECK(asked);
   CHECK(calls == 1);
+}
+
+TEST_CASE("U3 R4: one that was started elsewhere may unsubscribe all of it") {
+  // It becomes a part when the function has returned it.
+  const Channel<Subscription*> handle;
+  bool asked = false;
+  Subscription elsewhere = NewSubscription([&](std::stop_token stop) {
+    (*handle.Receive())->Unsubscribe();
+    WaitForStop(stop);
+    asked = true;
+  });
+  const auto err = elsewhere.Err();
+  Subscription sub = Resubscribe(
+      kForEver, [&](std::stop_token) { return std::move(elsewhere); });
+  // The function has returned: its caller waits for the end.
+  AwaitReceivers(err, 1);
+  handle.Send(&sub);
+  CHECK(Text(sub.Err().Receive()) == "closed");
+  CHECK(asked);
 }
 
 TEST_CASE("U3: a producer may unsubscribe before the function returned it") {

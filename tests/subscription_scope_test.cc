@@ -159,6 +159,31 @@ TEST_CASE("P1: one that has ended is forgotten") {
   }
 }
 
+TEST_CASE("U5 P1: a foreign one that failed is forgotten, its error unread") {
+  SubscriptionScope scope;
+  const Foreign foreign;
+  Subscription wrapper = scope.Track(Subscription(foreign));
+  foreign.Fail("unread");
+  CHECK(scope.Count() == 0);
+  CHECK(Text(wrapper.Err().Receive()) == "unread");
+  CHECK(wrapper.Err().drained());
+}
+
+TEST_CASE("U5 P1: unsubscribing its wrapper removes a foreign one at once") {
+  SubscriptionScope scope;
+  std::weak_ptr<void> alive;
+  Subscription wrapper;
+  {
+    const Foreign foreign;
+    alive = foreign.alive();
+    wrapper = scope.Track(Subscription(foreign));
+  }
+  wrapper.Unsubscribe();
+  wrapper = Subscription();
+  CHECK(alive.expired());  // before any other call on the scope
+  CHECK(scope.Count() == 0);
+}
+
 TEST_CASE(
     "U4 U5 P1: a foreign one that has ended is unsubscribed all the same") {
   // It may have a thread to join.
@@ -771,6 +796,44 @@ TEST_CASE("U3 P2: a scope may be destroyed inside of what it tracks") {
   CHECK(foreign.unsubscribed() == 1);
   AwaitThat([&] { return other.gone(); });
   wrapper.Unsubscribe();
+}
+
+TEST_CASE("U3 P2: a scope destroyed inside one producer leaves the other") {
+  auto scope = std::make_unique<SubscriptionScope>();
+  Held other;
+  scope->Track(other.Subscribe());
+  const Channel<int> start;
+  bool went_on = false;
+  const Subscription wrapper =
+      scope->Track(NewSubscription([&](std::stop_token) {
+        static_cast<void>(start.Receive());
+        scope.reset();
+        went_on = !other.gone();
+      }));
+  start.Close();
+  CHECK(Text(wrapper.Err().Receive()) == "closed");
+  CHECK(went_on);
+  other.AwaitAsked();
+  other.LetGo();
+  AwaitThat([&] { return other.gone(); });
+}
+
+TEST_CASE("U3 U5 P2: a scope destroyed inside unsubscribes the foreign ones") {
+  auto scope = std::make_unique<SubscriptionScope>();
+  const ForeignWithRequest foreign;
+  // Kept: it alone would not let go of the source.
+  const Subscription foreign_wrapper = scope->Track(Subscription(foreign));
+  const Channel<int> start;
+  const Subscription wrapper =
+      scope->Track(NewSubscription([&](std::stop_token) {
+        static_cast<void>(start.Receive());
+        scope.reset();
+      }));
+  start.Close();
+  CHECK(Text(wrapper.Err().Receive()) == "closed");
+  CHECK(foreign.requested() == 1);
+  CHECK(foreign.unsubscribed() == 1);
+  CHECK(foreign_wrapper.Err().drained());
 }
 
 TEST_CASE("U3 P2: a scope destroyed inside does not wait for another's") {

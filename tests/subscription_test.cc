@@ -564,6 +564,61 @@ TEST_CASE("U3: a stop callback of a producer may unsubscribe it") {
   CHECK(sub.Err().drained());
 }
 
+TEST_CASE("U3: a stop callback that another producer's thread runs ends that") {
+  // It is a part of the one that it was registered with, and its thread runs
+  // inside of the other one all the same.
+  Subscription asking;
+  bool asked = false;
+  const Channel<int> registered;
+  const Channel<int> called;
+  const Subscription with_callback = NewSubscription([&](std::stop_token stop) {
+    const std::stop_callback callback(stop, [&] {
+      asking.Unsubscribe();
+      called.Close();
+    });
+    registered.Close();
+    static_cast<void>(called.Receive());
+  });
+  static_cast<void>(registered.Receive());
+  const Channel<int> start;
+  asking = NewSubscription([&](std::stop_token stop) {
+    static_cast<void>(start.Receive());
+    with_callback.RequestUnsubscribe();
+    asked = stop.stop_requested();
+  });
+  start.Close();
+  CHECK(Text(asking.Err().Receive()) == "closed");
+  CHECK(asked);
+  CHECK(Text(with_callback.Err().Receive()) == "closed");
+}
+
+TEST_CASE("U2 U3: a producer that another one started waits for that") {
+  const Channel<int> start;
+  const Channel<int> let_go;
+  Subscription started;
+  std::atomic<bool> asked = false;
+  std::atomic<bool> returned = false;
+  Subscription outer;
+  outer = NewSubscription([&](std::stop_token stop) {
+    static_cast<void>(start.Receive());
+    started = NewSubscription([&](std::stop_token) {
+      outer.Unsubscribe();
+      returned = true;
+    });
+    WaitForStop(stop);
+    asked = true;
+    static_cast<void>(let_go.Receive());
+  });
+  start.Close();
+  AwaitThat([&] { return asked.load(); });
+  const bool waits = StaysFalse([&] { return returned.load(); });
+  let_go.Close();
+  CHECK(Text(outer.Err().Receive()) == "closed");
+  started.Unsubscribe();
+  CHECK(waits);
+  CHECK(returned);
+}
+
 TEST_CASE("U3: a producer that unsubscribes another one waits for it") {
   Held other;
   const Subscription other_sub = other.Subscribe();
