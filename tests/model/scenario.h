@@ -27,9 +27,11 @@ struct Scenario {
 
 std::span<const Scenario> ChannelScenarios();
 std::span<const Scenario> SelectScenarios();
+std::span<const Scenario> SpanScenarios();
 std::span<const Scenario> FeedScenarios();
 std::span<const Scenario> LoanScenarios();
 std::span<const Scenario> ProducerScenarios();
+std::span<const Scenario> CompoundScenarios();
 
 inline void Expect(bool condition, const char* what) {
   if (!condition) Scheduler::Fail(what);
