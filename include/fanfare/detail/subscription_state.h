@@ -81,9 +81,9 @@ class SubscriptionState : public Lineage {
 
   // Its parent, a Watcher, is told from now on.
   void Watch() noexcept { watched_.store(true); }
-  // After Watch: tells it what came before.
+  // After Watch: tells it of an end that came before. (Of one that has only
+  // begun it was told, or has learned from stage().)
   void TellParent() noexcept {
-    if (ended_.load()) watcher().WatchedEnds();
     if (Finished()) watcher().WatchedEnded();
   }
 
