@@ -719,6 +719,23 @@ TEST_CASE("U3: a producer may unsubscribe before the function returned it") {
   CHECK(returned);
 }
 
+TEST_CASE("U3: a producer that the function started may unsubscribe itself") {
+  const Channel<Subscription*> handle;
+  Subscription started;
+  bool asked = false;
+  const Subscription sub = Resubscribe(kForEver, [&](std::stop_token) {
+    started = NewSubscription([&](std::stop_token stop) {
+      (*handle.Receive())->Unsubscribe();
+      asked = stop.stop_requested();
+    });
+    handle.Send(&started);
+    started.Unsubscribe();
+    return EndedWell();
+  });
+  CHECK(Text(sub.Err().Receive()) == "closed");
+  CHECK(asked);
+}
+
 TEST_CASE("U3: the function may drop the last handle of its resubscription") {
   const Channel<Subscription> handle(1);
   bool asked = false;

@@ -198,6 +198,17 @@ TEST_CASE(
   CHECK(foreign.unsubscribed() == 1);
 }
 
+TEST_CASE("U5 P1: a foreign one that ended when asked is unsubscribed, too") {
+  const SubscriptionScope scope;
+  const ForeignWithRequest foreign;
+  scope.Track(Subscription(foreign)).RequestUnsubscribe();
+  CHECK(foreign.requested() == 1);
+  CHECK(foreign.unsubscribed() == 0);
+  foreign.EndWell();
+  CHECK(scope.Count() == 0);
+  CHECK(foreign.unsubscribed() == 1);
+}
+
 TEST_CASE("P1: what has ended may use the scope when it is destroyed") {
   // Would hang if it were destroyed under a lock of the scope.
   struct Curious {
@@ -987,6 +998,23 @@ TEST_CASE("P1: the wrapper of one scope tracked by another") {
   CHECK(puppet.gone());
   CHECK(wrapper.Err().drained());
   CHECK(inner.Count() == 0);
+  CHECK(outer.Count() == 0);
+}
+
+TEST_CASE(
+    "U3 P1: what unsubscribes its wrapper from inside counts to its end") {
+  SubscriptionScope inner;
+  SubscriptionScope outer;
+  const Channel<Subscription*> handle;
+  std::size_t counted = 99;
+  Subscription wrapper =
+      outer.Track(inner.Track(NewSubscription([&](std::stop_token) {
+        (*handle.Receive())->Unsubscribe();
+        counted = outer.Count();
+      })));
+  handle.Send(&wrapper);
+  CHECK(Text(wrapper.Err().Receive()) == "closed");
+  CHECK(counted == 1);
   CHECK(outer.Count() == 0);
 }
 

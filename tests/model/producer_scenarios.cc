@@ -147,6 +147,19 @@ void ErrOfATrackedOne() {
                          }});
 }
 
+void ErrorOfATrackedOne() {
+  const SubscriptionScope scope;
+  const Subscription subscription =
+      scope.Track(NewSubscription([](std::stop_token) -> std::exception_ptr {
+        return std::make_exception_ptr(1);
+      }));
+  Scheduler::Interleave({[&] {
+    Expect(subscription.Err().Receive().has_value(), "the error is lost");
+    Expect(scope.Count() == 0, "the scope counts what has failed");
+    scope.Close();
+  }});
+}
+
 void ScopeOfOneThatEnds() {
   Feed<int> feed;
   const Channel<int> channel;
@@ -160,6 +173,21 @@ void ScopeOfOneThatEnds() {
                            Expect(err.closed(),
                                   "Close returned before the end");
                          }});
+}
+
+// It may be there before the scope knows it, and be refused.
+void ScopeClosedByOneThatComes() {
+  const SubscriptionScope scope;
+  bool returned = false;
+  Scheduler::Interleave({[&] {
+    scope.Track(NewSubscription([&](std::stop_token) {
+      scope.Close();
+      returned = true;
+    }));
+    scope.Close();
+    Expect(returned, "Close returned before the producer");
+    Expect(scope.Count() == 0, "the scope counts what has ended");
+  }});
 }
 
 void ScopeOfOneThatHasEnded() {
@@ -215,6 +243,10 @@ constexpr std::array kScenarios = {
     Scenario{"err_tracked",
              "whoever has seen the end finds it counted by no scope",
              ErrOfATrackedOne},
+    Scenario{"err_tracked_fails", "the same of an error", ErrorOfATrackedOne},
+    Scenario{"scope_comes",
+             "a producer that closes the scope which takes it in does not wait",
+             ScopeClosedByOneThatComes},
     Scenario{"scope_late",
              "a scope's Close waits for one that was about to end when it came",
              ScopeOfOneThatEnds},
