@@ -92,8 +92,6 @@ struct Kind : Source {
   static constexpr bool kHasInside = true;
   // What is started inside is a part of it.
   static constexpr bool kAdoptsStarted = false;
-  // It can end with an error.
-  static constexpr bool kCanFail = true;
   // RequestUnsubscribe brings the end.
   static constexpr bool kEndsWhenAsked = true;
   // The handle ends the subscription when it is destroyed.
@@ -113,7 +111,6 @@ struct Producer : Kind {
 
 struct OfAFeed : Kind {
   static constexpr bool kHasInside = false;
-  static constexpr bool kCanFail = false;
 
   Subscription Subscribe() {
     Channel<std::shared_ptr<int>> channel(1);
@@ -204,7 +201,6 @@ struct JoinMember : Kind {
 // What runs inside is the function.
 struct ResubscribedFunction : Kind {
   static constexpr bool kAdoptsStarted = true;
-  static constexpr bool kCanFail = false;
 
   Subscription Subscribe() {
     return Resubscribe(std::chrono::hours(1), [producer = Source::Producer()](
@@ -217,8 +213,6 @@ struct ResubscribedFunction : Kind {
 
 // What runs inside is what the function returned.
 struct Established : Kind {
-  static constexpr bool kCanFail = false;
-
   Subscription Subscribe() {
     return Resubscribe(std::chrono::hours(1),
                        [producer = Source::Producer()](std::stop_token) {
@@ -229,8 +223,6 @@ struct Established : Kind {
 
 // It was started elsewhere.
 struct EstablishedLater : Kind {
-  static constexpr bool kCanFail = false;
-
   Subscription Subscribe() {
     auto started =
         std::make_shared<Subscription>(NewSubscription(Source::Producer()));
