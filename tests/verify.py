@@ -124,10 +124,13 @@ def preset(job: Job) -> Result:
     return run_tests(job, "--preset", job.leg.name)
 
 
-def build_preset(job: Job, name: str) -> None:
+def build_preset(job: Job, name: str, *target: str) -> None:
+    """All of it, or that target alone."""
     job.must("cmake", "--preset", name, what="is not configured")
     jobs = ("--parallel", job.options.jobs)
-    job.must("cmake", "--build", "--preset", name, *jobs, what="does not build")
+    what = ("--target", *target) if target else ()
+    words = ("--build", "--preset", name, *jobs, *what)
+    job.must("cmake", *words, what="does not build")
 
 
 def build_leg(
@@ -277,23 +280,43 @@ def linearizability(job: Job) -> Result:
         "FANFARE_HISTORIES": str(job.options.histories),
         "FANFARE_FIRST_SEED": str(job.options.seed),
     }
-    return run_programs(
-        job, ["linearizability_test", "feed_linearizability_test"], environment
-    )
+    names = ("linearizability_test", "feed_linearizability_test")
+    programs = [(test_program("test", name),) for name in names]
+    return run_programs(job, programs, environment)
+
+
+def random_programs(job: Job) -> Result:
+    """The random programs, as they are, on one core, and sanitized."""
+    name = "random_program_test"
+    commands: list[tuple[object, ...]] = []
+    for build in ("test", "tsan", "asan"):
+        build_preset(job, build, name)
+        commands.append((test_program(build, name),))
+    commands.append(("taskset", "--cpu-list", "0", test_program("test", name)))
+    environment = {
+        "FANFARE_HISTORIES": str(job.options.programs),
+        "FANFARE_FIRST_SEED": str(job.options.seed),
+        "TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1",
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1",
+    }
+    return run_programs(job, commands, environment)
+
+
+def test_program(preset: str, name: str) -> Path:
+    return ROOT / "build" / preset / "tests" / name
 
 
 def run_programs(
-    job: Job, names: list[str], environment: dict[str, str]
+    job: Job, commands: list[tuple[object, ...]], environment: dict[str, str]
 ) -> Result:
     result = Result(0, faults=0)
     tried: collections.Counter[str] = collections.Counter()
-    for name in names:
-        program = ROOT / "build" / "test" / "tests" / name
+    for command in commands:
         environment |= {"FANFARE_TELL_TRIED": "1"}
-        code, text = job.run(program, environment=environment, minutes=30)
+        code, text = job.run(*command, environment=environment, minutes=30)
         cases = catch2_cases(text)
         if cases is None:
-            raise Failed(f"{name} did not end")
+            raise Failed(f"{command[-1]} did not end")
         result.scenarios += cases[0]
         result.faults += cases[1] or (1 if code else 0)
         tried.update(tried_in(text))
@@ -491,6 +514,12 @@ LEGS = [
         warnings,
         ("g++-12", "clang"),
     ),
+    Leg(
+        "random",
+        "two features that break each other: a value lost, doubled, reordered "
+        "or delivered after its subscription's end (-O2, TSan, ASan, one core)",
+        random_programs,
+    ),
     Leg("model", "an order of events that breaks a promise", model),
     Leg(
         "stress",
@@ -542,6 +571,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--histories", type=int, default=20_000, help="of each kind"
+    )
+    parser.add_argument(
+        "--programs", type=int, default=2_000, help="that are random"
     )
     parser.add_argument(
         "--stress-seconds", type=float, default=10, help="for each case"

@@ -400,7 +400,7 @@ class Record {
           Wrong(*sent, "a subscription of the closed channel " +
                            std::to_string(life->channel->number) +
                            " did not end");
-          return;
+          break;
         }
       }
     }
