@@ -142,7 +142,8 @@ class Program {
     for (std::thread& thread : threads) thread.join();
   }
 
-  // Frees those that are blocked whenever nothing goes on, until `done()`.
+  // Frees those that are blocked whenever nothing goes on, until `done()`. To
+  // do so is a step, too.
   template <typename F>
   void HelpUntil(F done) {
     std::uint64_t before = 0;
@@ -161,17 +162,22 @@ class Program {
 
   void Help() {
     main().calls().WithParts([&](auto& part) {
-      for (auto& place : part.world->places) main().calls().Help(place);
-      for (auto& place : part.world->crowd) main().calls().Help(place);
+      for (auto& place : part.world->places) Help(place);
+      for (auto& place : part.world->crowd) Help(place);
     });
     for (Actor* const actor : main().others) {
       actor->calls().RequestStop();
     }
   }
 
-  // More Sends in line than one serves. The first is blocked on a channel which
-  // then is emptied, unsubscribed or closed, or the feed is closed or
-  // destroyed.
+  template <typename T>
+  void Help(Place<T>& place) {
+    if (main().calls().Help(place)) ++steps_;
+  }
+
+  // One Send, or more in line than one serves. The first is blocked on a
+  // channel which then is emptied, unsubscribed or closed, or the feed is
+  // closed or destroyed.
   template <typename T>
   void FormLine(Part<T>& part) {
     for (std::size_t f = part.feeds.size(); f-- > 0;) {
@@ -193,6 +199,7 @@ class Program {
           sent.began = Now();
           sent.result = to.Send(std::move(value));
           sent.returned = Now();
+          ++steps_;
           ++returned;
         });
       }
@@ -211,13 +218,15 @@ class Program {
           feed->record->end.During([&] { feed->feed.Close(); });
           break;
         case 3:
+          // A resubscription may have another handle.
+          if (feed.use_count() > 1) break;
           feed->record->end.During([&] { feed.reset(); });
           break;
         default:
           break;
       }
       HelpUntil([&] {
-        main().calls().Help(gate);
+        Help(gate);
         return returned == sends;
       });
       for (std::thread& thread : line) thread.join();

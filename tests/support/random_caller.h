@@ -89,12 +89,13 @@ class Caller {
 
   // Sends to a channel if that is possible at once.
   template <typename T>
-  void TrySendOn(Place<T>& place) {
+  bool TrySendOn(Place<T>& place) {
     Sent& sent = sends_->New(number_);
     sent.channel = &place.record;
     sent.began = Now();
     sent.result = place.channel.TrySend(T(sent)) ? 1 : 0;
     sent.returned = Now();
+    return sent.result != 0;
   }
 
   template <typename T>
@@ -214,15 +215,17 @@ class Caller {
            "TakeUnsent gave another value");
   }
 
-  // Frees a thread that is blocked on `place`, if one is.
+  // Frees a thread that is blocked on `place`, if one is; says whether it did.
   template <typename T>
-  void Help(Place<T>& place) {
+  bool Help(Place<T>& place) {
     if (place.channel.waiting_senders() > 0) {
       const Stamp began = Now();
-      Take(place, began, place.channel.TryReceive());
-    } else if (place.channel.waiting_receivers() > 0) {
-      TrySendOn(place);
+      auto value = place.channel.TryReceive();
+      const bool helped = value.has_value();
+      Take(place, began, std::move(value));
+      return helped;
     }
+    return place.channel.waiting_receivers() > 0 && TrySendOn(place);
   }
 
   // From any thread: stops what this one does.

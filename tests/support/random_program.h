@@ -35,7 +35,7 @@ struct Plan {
     channels = 1 + dice(5);
     feeds = 1 + dice(3);
     most_subscriptions = 1 + dice(5);
-    patience = 8U << dice(7);
+    patience = 4U << dice(6);
     closes_channels = dice(3) == 0;
     closes_scopes = dice(3) == 0;
     closes_feeds = dice(4) == 0;
