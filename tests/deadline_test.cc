@@ -498,7 +498,7 @@ struct FaultyClock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<FaultyClock>;
-  static constexpr bool is_steady = false;
+  [[maybe_unused]] static constexpr bool is_steady = false;
 
   struct Thrown {};
   static constexpr time_point kEnd{1s};  // it is asked ten times until then
