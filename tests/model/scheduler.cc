@@ -115,9 +115,8 @@ void Scheduler::Yield() {
     // Whoever it waits for comes nearer by a step.
     const Threads others = (ready_ | yielded_) & ~Bit(self_);
     if (others == 0) return;
-    std::size_t next = self_;
-    do next = (next + 1 + steps_) % spawned_;
-    while ((others & Bit(next)) == 0);
+    std::size_t next = (self_ + steps_) % spawned_;
+    while ((others & Bit(next)) == 0) next = (next + 1) % spawned_;
     return SwitchTo(next);
   }
   // The others that have not yielded themselves, or else all others.
