@@ -49,6 +49,7 @@ namespace {
 constexpr std::uint64_t kPrograms = 60;
 constexpr std::size_t kCrowd = 1100;  // more than are delivered to in one go
 constexpr std::size_t kInLine = 20;   // more than a Send serves
+constexpr std::size_t kRoom = 256;    // for all that a crowd is ever sent
 
 // A program: what it is, its run, and its judgement.
 class Program {
@@ -123,7 +124,7 @@ class Program {
     }
     Holding* holding = nullptr;
     for (std::size_t i = 0; i < kCrowd; ++i) {
-      auto& place = world.crowd.emplace_back(100 + i, i % 100 == 0 ? 1U : 64U);
+      auto& place = world.crowd.emplace_back(100 + i, kRoom);
       holding = &main().NewHolding();
       main().Subscribe(part.feeds.front(), place, *holding);
     }
@@ -163,7 +164,6 @@ class Program {
   void Help() {
     main().calls().WithParts([&](auto& part) {
       for (auto& place : part.world->places) Help(place);
-      for (auto& place : part.world->crowd) Help(place);
     });
     for (Actor* const actor : main().others) {
       actor->calls().RequestStop();
