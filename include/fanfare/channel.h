@@ -31,22 +31,32 @@
 // after the call, at the thread's next cancellation point. To end the wait
 // itself, use a stop token. Undefined: PTHREAD_CANCEL_ASYNCHRONOUS.
 //
+// Handles are compared with ==, and hashed: equal are those of one channel, of
+// whatever kind, and nil equals nil. What every handle tells about its channel
+// (closed(), drained(), size(), capacity(), waiting_senders() and
+// waiting_receivers()) stands in detail/handle.h.
+//
 // Memory ordering: a send happens before its receive returns; the k-th receive
 // before the send k + capacity returns; Close before a closed result. (C9)
 //
 // Unlike Go, where both panic, sending on a closed channel returns false, and
 // closing it twice does nothing.
 
+#include <concepts>
 #include <cstddef>
-#include <iterator>
+#include <iterator>  // and with the GNU library disable_sized_range
 #include <optional>
-#include <type_traits>
 #include <utility>
+#if !defined(__GLIBCXX__)
+#include <ranges>
+#endif
 
 #include <fanfare/detail/access.h>
 #include <fanfare/detail/channel_core.h>
+#include <fanfare/detail/handle.h>
 #include <fanfare/detail/landing.h>
 #include <fanfare/detail/receive_iterator.h>
+#include <fanfare/fwd.h>
 
 namespace fanfare::inline FANFARE_ABI {
 
@@ -61,201 +71,224 @@ namespace fanfare::inline FANFARE_ABI {
 // receive that is queued (waiting_senders() and waiting_receivers() count it)
 // is served in the order of the queue and before any newcomer on its side.
 // Before that, it lets others run and looks again, up to four times.
+//
+// C5: what a send does with its argument. An rvalue of type T is moved from
+// only if it was delivered. An lvalue of type T is copied by the caller before
+// anything is sent. An argument of another type is converted to T at the call.
+// What a copy or conversion throws, the send throws; nothing was sent then.
 template <typename T>
-class Sender {
- public:
-  using value_type = T;
+class Sender : public detail::Handle<Sender<T>, T> {
+  using Base = detail::Handle<Sender<T>, T>;
 
+ public:
   // A nil sender, as a moved-from one is (C3): blocking calls wait for their
   // stop or deadline, forever without; TrySend fails; Close does nothing.
   Sender() = default;
 
-  // False: nil.
-  explicit operator bool() const noexcept { return static_cast<bool>(core_); }
+  // Takes one direction of a channel, which is nil afterwards, as any handle
+  // that was moved from. (C3)
+  template <std::same_as<Channel<T>> Whole>
+  Sender(Whole&& channel) noexcept  // NOLINT(google-explicit-constructor)
+      : Base(static_cast<Base&&>(channel)) {}
 
   // Sends `value`. Blocks until there is room in the channel or, at capacity 0,
-  // until a receive takes it. Returns true: delivered; false: the channel is
-  // closed, before or meanwhile. An rvalue of type T is moved from only if it
-  // was delivered; an argument of another type is converted first (C5). Throws
-  // what that conversion or copy throws, before anything is sent. Cost: an
-  // uncontended atomic exchange and a move; allocates nothing. (C4)
-  template <typename U = T>
-    requires std::is_convertible_v<U&&, T>
-  bool Send(U&& value) const {
-    return Deliver(std::forward<U>(value), detail::Deadline::Never(), {});
+  // until a receive takes the value. Returns true if it was delivered, and
+  // false if the channel is closed, before or meanwhile. Cost: an uncontended
+  // atomic exchange and a move; allocates nothing. (C4, C5)
+  bool Send(const T& value) const requires std::copy_constructible<T> {
+    T copy(value);
+    return Deliver(copy);
+  }
+  bool Send(T&& value) const { return Deliver(value); }
+
+  // Sends `value` as above, but blocks no longer than until `stop` is
+  // requested; returns false then. A send that can go ahead at once does so
+  // even if the stop was requested before. (C6)
+  bool Send(const T& value, const std::stop_token& stop)
+      const requires std::copy_constructible<T> {
+    T copy(value);
+    return Deliver(copy, detail::Deadline::Never(), stop);
+  }
+  bool Send(T&& value, const std::stop_token& stop) const {
+    return Deliver(value, detail::Deadline::Never(), stop);
   }
 
-  // As Send, but blocks no longer than until `stop` is requested; returns false
-  // then. A send that can go ahead at once does so even if the stop was
-  // requested before (C6).
-  template <typename U = T>
-    requires std::is_convertible_v<U&&, T>
-  bool Send(U&& value, const std::stop_token& stop) const {
-    return Deliver(std::forward<U>(value), detail::Deadline::Never(), stop);
+  // Sends `value` as above, but blocks for at most `duration` (not at all if it
+  // is zero or negative, without a limit if it is duration::max()), and no
+  // longer than until `stop` is requested; returns false then. (C6)
+  template <typename Rep, typename Period>
+  bool SendFor(const T& value, std::chrono::duration<Rep, Period> duration,
+               const std::stop_token& stop = {})
+      const requires std::copy_constructible<T> {
+    T copy(value);
+    return Deliver(copy, detail::Deadline::After(duration), stop);
+  }
+  template <typename Rep, typename Period>
+  bool SendFor(T&& value, std::chrono::duration<Rep, Period> duration,
+               const std::stop_token& stop = {}) const {
+    return Deliver(value, detail::Deadline::After(duration), stop);
   }
 
-  // As Send, but blocks for at most `duration` (none if it is zero or negative,
-  // for ever if it is duration::max()); returns false once it is over. (C6)
-  template <typename U = T, typename Rep, typename Period>
-    requires std::is_convertible_v<U&&, T>
-  bool SendFor(U&& value, std::chrono::duration<Rep, Period> duration) const {
-    return Deliver(std::forward<U>(value), detail::Deadline::After(duration),
-                   {});
+  // Sends `value` as above, but blocks no longer than until `moment`, of any
+  // clock, nor than until `stop` is requested; returns false then. The clock
+  // may be set: it is asked again at least once a second. If its now() throws,
+  // the call gives up, and throws that if nothing was sent. (C6)
+  template <typename Clock, typename Duration>
+  bool SendUntil(const T& value,
+                 std::chrono::time_point<Clock, Duration> moment,
+                 const std::stop_token& stop = {})
+      const requires std::copy_constructible<T> {
+    T copy(value);
+    return DeliverUntil(copy, moment, stop);
+  }
+  template <typename Clock, typename Duration>
+  bool SendUntil(T&& value, std::chrono::time_point<Clock, Duration> moment,
+                 const std::stop_token& stop = {}) const {
+    return DeliverUntil(value, moment, stop);
   }
 
-  // As Send, but blocks until `moment`, of any clock, at most; returns false
-  // then. The clock may be set: it is asked again at least once a second. If
-  // its now() throws, the call gives up, and throws that if nothing was sent.
-  // (C6)
-  template <typename U = T, typename Clock, typename Duration>
-    requires std::is_convertible_v<U&&, T>
-  bool SendUntil(U&& value,
-                 std::chrono::time_point<Clock, Duration> moment) const {
-    return detail::WaitUntil(moment, [&](const detail::Deadline& end) {
-      return Deliver(std::forward<U>(value), end, {});
-    });
+  // Sends `value` if that is possible at once: there is room, or a receive
+  // waits. Never blocks. Returns false if the channel is full or closed; an
+  // lvalue is not copied then, unless the last room was lost to another thread
+  // meanwhile. (C4, C5)
+  bool TrySend(const T& value) const requires std::copy_constructible<T> {
+    return core() != nullptr && core()->TrySendCopy(value);
   }
-
-  // Sends if that is possible at once: there is room or a receive waits. Never
-  // blocks. Returns false if the channel is full or closed.
-  template <typename U = T>
-    requires std::is_convertible_v<U&&, T>
-  bool TrySend(U&& value) const;  // defined below
+  bool TrySend(T&& value) const {
+    return core() != nullptr && core()->TrySend(value);
+  }
 
   // Closes the channel: sends fail from now on, values that are in it can still
   // be received. Wakes everybody. Never blocks, allocates nothing, may be
   // called again. (C4)
   void Close() const noexcept {
-    if (core_) core_->Close();
-  }
-
-  // Each as of some moment during the call; never blocks. On a nil handle
-  // false and 0. (C4)
-  [[nodiscard]] bool closed() const noexcept {
-    return core_ && core_->closed();
-  }
-  [[nodiscard]] bool drained() const noexcept {  // closed and empty: for good
-    return core_ && core_->drained();
-  }
-  [[nodiscard]] std::size_t size() const noexcept {
-    return core_ ? core_->size() : 0;
-  }
-  [[nodiscard]] std::size_t capacity() const noexcept {
-    return core_ ? core_->capacity() : 0;
-  }
-  [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    return core_ ? core_->waiting_senders() : 0;
-  }
-  [[nodiscard]] std::size_t waiting_receivers() const noexcept {
-    return core_ ? core_->waiting_receivers() : 0;
+    if (core() != nullptr) core()->Close();
   }
 
  private:
   friend struct detail::Access;
-  explicit Sender(detail::Ref<detail::ChannelCore<T>> core) noexcept
-      : core_(std::move(core)) {}
+  friend class Channel<T>;
+  using Base::Base;
+  using Base::core;
 
-  template <typename U>
-  bool Deliver(U&& value, const detail::Deadline& deadline,
-               const std::stop_token& stop) const;
-
-  detail::Ref<detail::ChannelCore<T>> core_;
+  // Moves from `value` only if it returns true. `limits`: none, or a deadline
+  // and a stop token.
+  template <typename... Limits>
+  bool Deliver(T& value, const Limits&... limits) const {
+    if (core() != nullptr) return core()->Send(value, limits...);
+    detail::WaitForNothing(limits...);
+    return false;
+  }
+  template <typename Clock, typename Duration>
+  bool DeliverUntil(T& value, std::chrono::time_point<Clock, Duration> moment,
+                    const std::stop_token& stop) const {
+    return detail::WaitUntil(moment, [&](const detail::Deadline& end) {
+      return Deliver(value, end, stop);
+    });
+  }
 };
 
 // The receiving view: a handle, one pointer. Copies receive from the same
 // channel; each value goes to one of them.
 template <typename T>
-class Receiver {
- public:
-  using value_type = T;
+class Receiver : public detail::Handle<Receiver<T>, T> {
+  using Base = detail::Handle<Receiver<T>, T>;
 
+ public:
   // A nil receiver, as a moved-from one is (C3): blocking calls wait for their
   // stop or deadline, forever without; TryReceive fails.
   Receiver() = default;
 
-  // False: nil.
-  explicit operator bool() const noexcept { return static_cast<bool>(core_); }
+  // Takes one direction of a channel, which is nil afterwards, as any handle
+  // that was moved from. (C3)
+  template <std::same_as<Channel<T>> Whole>
+  Receiver(Whole&& channel) noexcept  // NOLINT(google-explicit-constructor)
+      : Base(static_cast<Base&&>(channel)) {}
 
   // Receives a value. Blocks until there is one; returns std::nullopt once the
   // channel is closed and empty. Allocates nothing. (C4)
-  [[nodiscard("the received value is lost")]] FANFARE_ALWAYS std::optional<T>
-  Receive() const {
+  [[nodiscard("the received value is lost")]] std::optional<T> Receive() const {
     return Take();
   }
 
-  // As Receive, but blocks no longer than until `stop` is requested; returns
-  // std::nullopt then. A value that is there is received even if the stop was
-  // requested before (C6).
+  // Receives a value as above, but blocks no longer than until `stop` is
+  // requested; returns std::nullopt then. A value that is there is received
+  // even if the stop was requested before. (C6)
   [[nodiscard("the received value is lost")]] std::optional<T> Receive(
       const std::stop_token& stop) const {
     return Take(detail::Deadline::Never(), stop);
   }
 
-  // As Receive, but blocks for at most `duration` (none if it is zero or
-  // negative, for ever if it is duration::max()).
+  // Receives a value as above, but blocks for at most `duration` (not at all if
+  // it is zero or negative, without a limit if it is duration::max()), and no
+  // longer than until `stop` is requested; returns std::nullopt then. (C6)
   template <typename Rep, typename Period>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveFor(
-      std::chrono::duration<Rep, Period> duration) const {
-    return Take(detail::Deadline::After(duration));
+      std::chrono::duration<Rep, Period> duration,
+      const std::stop_token& stop = {}) const {
+    return Take(detail::Deadline::After(duration), stop);
   }
 
-  // As Receive, but blocks until `moment`, of any clock, at most; returns
-  // std::nullopt then. The clock may be set: it is asked again at least once a
-  // second. If its now() throws, the call gives up, and throws that if nothing
-  // was received. (C6)
+  // Receives a value as above, but blocks no longer than until `moment`, of any
+  // clock, nor than until `stop` is requested; returns std::nullopt then. The
+  // clock may be set: it is asked again at least once a second. If its now()
+  // throws, the call gives up, and throws that if nothing was received. (C6)
   template <typename Clock, typename Duration>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveUntil(
-      std::chrono::time_point<Clock, Duration> moment) const {
+      std::chrono::time_point<Clock, Duration> moment,
+      const std::stop_token& stop = {}) const {
     return detail::WaitUntil(
-        moment, [this](const detail::Deadline& end) { return Take(end); });
+        moment, [&](const detail::Deadline& end) { return Take(end, stop); });
   }
 
   // Receives a value if there is one. Never blocks.
   [[nodiscard("the received value is lost")]] std::optional<T> TryReceive()
       const;  // defined below
 
-  // Each as of some moment during the call; never blocks. On a nil handle
-  // false and 0. (C4)
-  [[nodiscard]] bool closed() const noexcept {
-    return core_ && core_->closed();
-  }
-  [[nodiscard]] bool drained() const noexcept {  // closed and empty: for good
-    return core_ && core_->drained();
-  }
-  [[nodiscard]] std::size_t size() const noexcept {
-    return core_ ? core_->size() : 0;
-  }
-  [[nodiscard]] std::size_t capacity() const noexcept {
-    return core_ ? core_->capacity() : 0;
-  }
-  [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    return core_ ? core_->waiting_senders() : 0;
-  }
-  [[nodiscard]] std::size_t waiting_receivers() const noexcept {
-    return core_ ? core_->waiting_receivers() : 0;
-  }
-
   // An input range of the values to come, until the channel is closed and
-  // empty. begin() and ++ block as Receive does. (C4)
-  [[nodiscard]] detail::ReceiveIterator<T> begin() const;
+  // empty. begin() and end() never block. An iterator receives a value, and
+  // blocks for it as Receive does, when the value is looked at for the first
+  // time: by a comparison with end(), by * or by ->. What was not looked at
+  // stays in the channel: `channel | std::views::take(3)` takes three values
+  // and ends. ++ drops the value at which the iterator stands, and receives it
+  // first if it was not looked at. A view that searches looks at more:
+  // take_while at the value that ends it, filter at the next value that fits.
+  // (C4)
+  [[nodiscard]] detail::ReceiveIterator<T> begin() const noexcept {
+    return detail::ReceiveIterator<T>(*this);
+  }
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
   friend struct detail::Access;
-  explicit Receiver(detail::Ref<detail::ChannelCore<T>> core) noexcept
-      : core_(std::move(core)) {}
+  friend class Channel<T>;
+  using Base::Base;
+  using Base::core;
 
-  // `limits`: none, a deadline, or a deadline and a stop token.
+  // `limits`: none, or a deadline and a stop token.
   template <typename... Limits>
   std::optional<T> Take(const Limits&... limits) const;
-
-  detail::Ref<detail::ChannelCore<T>> core_;
+  // Out of line, so that a Receive is small enough to be inlined.
+  template <typename... Limits>
+  FANFARE_SELDOM static void TakeNothing(const Limits&... limits) {
+    detail::WaitForNothing(limits...);
+  }
 };
 
-// Both views of one channel. Copying the handle shares the channel, the last
-// handle of any kind frees it, with the values that are still in it. (C1, C2)
+// Both views of one channel. Copying the handle shares the channel. The last
+// handle of any kind frees it, with the values that are still in it: it calls
+// their destructors, first to last, and blocks if they do, as does a handle
+// that is assigned to. Where values own channels that own values, and so on for
+// more than 32 channels, those of the others are destroyed after that of the
+// 32nd has returned, so that no chain is too long for the stack. (C1, C2)
+//
+// To assign to one of the two views, through a reference to it, assigns to the
+// whole handle, and to move from one moves from the whole. (C2)
 template <typename T>
 class Channel : public Sender<T>, public Receiver<T> {
+  using Part = typename detail::Handle<Sender<T>, T>::Part;
+  using Core = detail::ChannelCore<T>;
+
  public:
   using value_type = T;
 
@@ -263,6 +296,18 @@ class Channel : public Sender<T>, public Receiver<T> {
   // send completes only together with a receive. Allocates all of its memory
   // now; throws std::bad_alloc if there is too little.
   explicit Channel(std::size_t capacity = 0);
+
+  Channel(const Channel& other) noexcept : Channel(other.Share()) {}
+  Channel(Channel&& other) noexcept : Channel(other.Release()) {}
+  Channel& operator=(const Channel& other) noexcept {
+    Sender<T>::operator=(other);
+    return *this;
+  }
+  Channel& operator=(Channel&& other) noexcept {
+    Sender<T>::operator=(static_cast<Sender<T>&&>(other));
+    return *this;
+  }
+  ~Channel() { Release().reset(); }
 
   using Sender<T>::operator bool;
   using Sender<T>::closed;
@@ -273,37 +318,29 @@ class Channel : public Sender<T>, public Receiver<T> {
   using Sender<T>::waiting_receivers;
 
  private:
-  explicit Channel(const detail::Ref<detail::ChannelCore<T>>& core);
+  friend struct detail::Access;
+  friend class detail::Handle<Sender<T>, T>;
+  friend class detail::Handle<Receiver<T>, T>;
+  using Sender<T>::core;
+  using Sender<T>::Release;
+  using Sender<T>::Share;
+
+  // Takes the reference over, for both parts.
+  explicit Channel(detail::Ref<Core> shared) noexcept;
+
+  void PointParts(Core* to) noexcept;
 };
+
+// Whether two handles, of whatever kind, are of one channel, or both nil.
+template <typename A, typename B>
+  requires detail::Comparable<A, B>
+[[nodiscard]] bool operator==(const A& a, const B& b) noexcept {
+  return detail::Access::Core(a) == detail::Access::Core(b);
+}
 
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
-
-template <typename T>
-template <typename U>
-bool Sender<T>::Deliver(U&& value, const detail::Deadline& deadline,
-                        const std::stop_token& stop) const {
-  if constexpr (!std::is_same_v<U, T>) {
-    return Deliver(static_cast<T>(std::forward<U>(value)), deadline, stop);
-  } else if (core_) {
-    return core_->Send(value, deadline, stop);
-  } else {
-    detail::WaitForNothing(deadline, stop);
-    return false;
-  }
-}
-
-template <typename T>
-template <typename U>
-  requires std::is_convertible_v<U&&, T>
-bool Sender<T>::TrySend(U&& value) const {
-  if constexpr (!std::is_same_v<U, T>) {
-    return TrySend(static_cast<T>(std::forward<U>(value)));
-  } else {
-    return core_ && core_->TrySend(value);
-  }
-}
 
 template <typename T>
 template <typename... Limits>
@@ -311,10 +348,10 @@ FANFARE_ALWAYS std::optional<T> Receiver<T>::Take(
     const Limits&... limits) const {
   std::optional<T> value = detail::Nothing<T>();
   detail::Landing<T> landing(value);
-  if (core_) {
-    core_->ReceiveAt(landing, limits...);
+  if (core() != nullptr) {
+    core()->ReceiveAt(landing, limits...);
   } else {
-    detail::WaitForNothing(limits...);
+    TakeNothing(limits...);
   }
   landing.Done(value);
   return value;
@@ -324,25 +361,43 @@ template <typename T>
 std::optional<T> Receiver<T>::TryReceive() const {
   std::optional<T> value = detail::Nothing<T>();
   detail::Landing<T> landing(value);
-  if (core_) core_->TryReceiveAt(landing);
+  if (core() != nullptr) core()->TryReceiveAt(landing);
   landing.Done(value);
   return value;
 }
 
 template <typename T>
-detail::ReceiveIterator<T> Receiver<T>::begin() const {
-  return detail::ReceiveIterator<T>(*this);
+Channel<T>::Channel(std::size_t room) : Channel(Core::Make(room)) {}
+
+template <typename T>
+Channel<T>::Channel(detail::Ref<Core> shared) noexcept
+    : Sender<T>(shared.get(), Part()), Receiver<T>(shared.Release(), {}) {}
+
+template <typename T>
+void Channel<T>::PointParts(Core* to) noexcept {
+  using Sending = detail::Handle<Sender<T>, T>;
+  using Receiving = detail::Handle<Receiver<T>, T>;
+  Sending::word_ = Receiving::word_ = Sending::Word(to) | Sending::kPart;
 }
 
-template <typename T>
-Channel<T>::Channel(std::size_t room)
-    : Channel(detail::ChannelCore<T>::Make(room)) {}
-
-template <typename T>
-Channel<T>::Channel(const detail::Ref<detail::ChannelCore<T>>& core)
-    : Sender<T>(detail::Access::Make<Sender<T>>(core)),
-      Receiver<T>(detail::Access::Make<Receiver<T>>(core)) {}
-
 }  // namespace fanfare::inline FANFARE_ABI
+
+// size() is not how many values are to come: a view must not rely on it.
+template <typename T>
+inline constexpr bool std::ranges::disable_sized_range<fanfare::Receiver<T>> =
+    true;
+template <typename T>
+inline constexpr bool std::ranges::disable_sized_range<fanfare::Channel<T>> =
+    true;
+
+template <typename T>
+struct std::hash<fanfare::Sender<T>>
+    : fanfare::detail::HashOfHandle<fanfare::Sender<T>> {};
+template <typename T>
+struct std::hash<fanfare::Receiver<T>>
+    : fanfare::detail::HashOfHandle<fanfare::Receiver<T>> {};
+template <typename T>
+struct std::hash<fanfare::Channel<T>>
+    : fanfare::detail::HashOfHandle<fanfare::Channel<T>> {};
 
 #endif  // FANFARE_CHANNEL_H_

@@ -118,6 +118,20 @@ void Case(fanfare::Receiver<int> receiver) {
 void Case(fanfare::Sender<int> sender) { sender.Send("a text"); }
 #endif
 
+#ifdef NARROWING_IS_WARNED_OF
+// expect: conversion from 'double' to | implicit conversion from 'double' to |
+// conversion from ‘double’ to
+// flags: -Wconversion -Wfloat-conversion
+bool Case(fanfare::Sender<int> sender) { return sender.Send(3.7); }
+#endif
+
+#ifdef COMPARISON_OF_OTHER_ELEMENTS
+// expect: no match for 'operator==' | invalid operands to binary expression
+bool Case(fanfare::Sender<int> ints, fanfare::Sender<long> longs) {
+  return ints == longs;
+}
+#endif
+
 #ifdef COPY_OF_MOVE_ONLY
 // expect: no matching function for call to | no matching member function for
 // call to 'Send'

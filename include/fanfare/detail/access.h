@@ -11,12 +11,12 @@ namespace fanfare::inline FANFARE_ABI::detail {
 // How the library's other headers reach behind the handle of a channel.
 struct Access {
   template <typename Handle>
-  static auto* Core(const Handle& handle) noexcept {
-    return handle.core_.get();
+  static auto Core(const Handle& handle) noexcept -> decltype(handle.core()) {
+    return handle.core();
   }
   template <typename Handle>
   static auto Share(const Handle& handle) noexcept {
-    return handle.core_;
+    return handle.Share();
   }
   template <typename View, typename Core>
   static View Make(Core core) noexcept {

@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include <fanfare/detail/channel_memory.h>
@@ -44,6 +45,30 @@ class ChannelCore final : public ChannelMemory<T> {
   // even be counted).
   [[nodiscard]] static Ref<ChannelCore> Make(std::size_t capacity) {
     return Ref<ChannelCore>::Adopt(new (Slots{capacity}) ChannelCore(capacity));
+  }
+
+  // The values of a channel may own channels, whose values own channels, and so
+  // on: a chain that would be destroyed by as many nested calls. So from some
+  // depth on a channel is only listed, and the call above destroys it.
+  static void Destroy(ChannelCore* core) noexcept {
+    constexpr int kDeepest = 32;
+    if (std::is_trivially_destructible_v<T> || core->used() == 0) {
+      delete core;
+      return;
+    }
+    Dying& dying = Platform::Local<Dying>();
+    if (dying.depth == kDeepest) {
+      core->LinkTo(dying.listed);
+      dying.listed = core;
+      return;
+    }
+    ++dying.depth;
+    delete core;
+    while ((core = dying.listed) != nullptr) {
+      dying.listed = static_cast<ChannelCore*>(core->linked());
+      delete core;
+    }
+    --dying.depth;
   }
 
   // Completes the operation if that needs no waiting, else returns kPending
@@ -134,18 +159,29 @@ class ChannelCore final : public ChannelMemory<T> {
     send.value = std::addressof(value);
     return TrySend(send) == Outcome::kDone;
   }
+  // The same of a value that is the caller's: copies it once there is room.
+  bool TrySendCopy(const T& value) {
+    if constexpr (kCopies) {
+      return TrySend(const_cast<T&>(value));  // which copies it, and no more
+    } else {
+      if (!MayTake()) return false;
+      T copy(value);
+      return TrySend(copy);
+    }
+  }
   // The receives put the value into a Landing.
   FANFARE_ALWAYS void TryReceiveAt(Landing<T>& target) noexcept {
     if (ReceiveAtFront(target) == kMeets) Put(ReceiveFromSender(), target);
   }
-  bool Send(T& value, const Deadline& deadline, const std::stop_token& stop) {
+  // `limits`: none, or a deadline and a stop token.
+  template <typename... Limits>
+  bool Send(T& value, const Limits&... limits) {
     Operation send;
     send.value = std::addressof(value);
     Outcome outcome = TrySend(send);
-    if (outcome == Outcome::kPending) outcome = AwaitRoom(send, deadline, stop);
+    if (outcome == Outcome::kPending) outcome = AwaitRoom(send, limits...);
     return outcome == Outcome::kDone;
   }
-  // `limits`: none, a deadline, or a deadline and a stop token.
   template <typename... Limits>
   FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
     const Outcome outcome = ReceiveAtFront(target);
@@ -198,11 +234,18 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 
  private:
-  using Base::back_, Base::front_, Base::HandOver, Base::PopFront, Base::SlotAt,
-      Base::Store, Base::Target, Base::used;
+  using Base::back_, Base::front_, Base::HandOver, Base::kCopies,
+      Base::PopFront, Base::SlotAt, Base::Store, Base::Target, Base::used;
   using typename Base::BothEnds, typename Base::Slots;
 
   explicit ChannelCore(std::size_t capacity) noexcept : Base(capacity) {}
+
+  // The channels of this T that the calling thread is destroying. Trivial, so
+  // that the destructors of other thread_local objects can use it.
+  struct Dying {
+    int depth = 0;
+    ChannelCore* listed = nullptr;
+  };
 
   // What only an operation at one end can come to: somebody waits on the other
   // side, whom to meet takes both locks. (An optional Outcome would be two
@@ -248,12 +291,22 @@ class ChannelCore final : public ChannelMemory<T> {
     MeetSender(receive);
     return value;
   }
-  static void Put(std::optional<T>&& value, Landing<T>& target) noexcept {
+  // Inlined, or else the Landing would be in memory.
+  FANFARE_ALWAYS static void Put(std::optional<T>&& value,
+                                 Landing<T>& target) noexcept {
     if (value) target.emplace(std::move(*value));
   }
 
-  FANFARE_SELDOM Outcome AwaitRoom(Operation& send, const Deadline& deadline,
-                                   const std::stop_token& stop) {
+  // Whether a send would go ahead now.
+  [[nodiscard]] bool MayTake() noexcept {
+    const LockGuard lock(back_.lock);
+    return !back_.closed &&
+           (!back_.waiting.empty() || back_.end.HasRoom(front_.end));
+  }
+
+  FANFARE_SELDOM Outcome AwaitRoom(Operation& send,
+                                   const Deadline& deadline = Deadline::Never(),
+                                   const std::stop_token& stop = {}) {
     if (gathers()) {
       const Outcome outcome =
           LingerFor(deadline, stop, [&] { return TrySend(send); });
@@ -264,10 +317,14 @@ class ChannelCore final : public ChannelMemory<T> {
         [this](Operation& o) { CancelSend(o); });
   }
 
-  // What ReceiveAtFront has not done.
-  FANFARE_SELDOM std::optional<T> AwaitValue(
-      Outcome outcome, const Deadline& deadline = Deadline::Never(),
-      const std::stop_token& stop = {}) {
+  // What ReceiveAtFront has not done. (Without default arguments, which would
+  // be made where a receive is inlined.)
+  FANFARE_SELDOM std::optional<T> AwaitValue(Outcome outcome) {
+    return AwaitValue(outcome, Deadline::Never(), {});
+  }
+  FANFARE_SELDOM std::optional<T> AwaitValue(Outcome outcome,
+                                             const Deadline& deadline,
+                                             const std::stop_token& stop) {
     std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;

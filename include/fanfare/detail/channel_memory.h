@@ -109,6 +109,11 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     return static_cast<T*>(slots) + place;
   }
 
+  // A trivially copyable value is copied, not moved: a feed has many
+  // subscribers copy one and the same.
+  static constexpr bool kCopies =
+      std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
+
   // The three moves of a value: from a send to a receive, from a send into the
   // ring and, in two steps, from the ring to a receive.
   static void HandOver(Operation& send, Operation& receive) noexcept {
@@ -168,10 +173,6 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   alignas(kCacheLine) Side<Platform::Lock> front_;
 
  private:
-  // A trivially copyable value is copied, not moved: a feed has many
-  // subscribers copy one and the same.
-  static constexpr bool kCopies =
-      std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
   // The size up to which g++ copies through registers.
   static constexpr std::size_t kCopiedInline = 256;
 

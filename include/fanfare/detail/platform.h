@@ -51,6 +51,14 @@
 #define FANFARE_SHARED
 #endif
 
+// For arithmetic that is meant to wrap, which clang++'s -fsanitize=integer
+// would report.
+#if defined(__clang__)
+#define FANFARE_WRAPS [[clang::no_sanitize("integer")]]
+#else
+#define FANFARE_WRAPS
+#endif
+
 #ifndef FANFARE_PLATFORM
 #define FANFARE_PLATFORM StdPlatform
 #endif
@@ -109,7 +117,7 @@ struct StdPlatform {
 
   // A number that is not predictable, for Select's choice (xorshift64*, by
   // Sebastiano Vigna; seeded from the clock and the thread's own address).
-  static std::uint32_t Random() noexcept {
+  FANFARE_WRAPS static std::uint32_t Random() noexcept {
     static thread_local std::uint64_t state =
         (static_cast<std::uint64_t>(Clock::now().time_since_epoch().count()) ^
          reinterpret_cast<std::uintptr_t>(&ThreadSlot())) |

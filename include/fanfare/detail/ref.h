@@ -5,7 +5,7 @@
 // Shared ownership with the count inside the object: a handle is one pointer,
 // and an object can hand out references to itself.
 
-#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include <fanfare/detail/platform.h>
@@ -19,8 +19,26 @@ class RefCounted {
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 
+  // How an object without references is destroyed. A class that does it in
+  // another way declares a function of the same name.
+  template <typename T>
+  static void Destroy(T* object) noexcept {
+    delete object;
+  }
+
  protected:
   ~RefCounted() = default;
+
+  // An object without references may be in a list: the place of its count is
+  // that of the link.
+  void LinkTo(RefCounted* next) noexcept {
+    references_.store(reinterpret_cast<std::uintptr_t>(next),
+                      std::memory_order_relaxed);
+  }
+  [[nodiscard]] RefCounted* linked() const noexcept {
+    return reinterpret_cast<RefCounted*>(
+        references_.load(std::memory_order_relaxed));
+  }
 
  private:
   template <typename T>
@@ -37,7 +55,7 @@ class RefCounted {
     return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
 
-  mutable Platform::Atomic<std::size_t> references_{1};
+  mutable Platform::Atomic<std::uintptr_t> references_{1};
 };
 
 template <typename T>
@@ -90,7 +108,7 @@ class Ref {
 
   void reset() noexcept {
     T* object = Release();
-    if (object != nullptr && object->DropReference()) delete object;
+    if (object != nullptr && object->DropReference()) T::Destroy(object);
   }
 
   [[nodiscard]] T* get() const noexcept { return object_; }

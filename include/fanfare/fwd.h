@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_FWD_H_
+#define FANFARE_FWD_H_
+
+// Declares the library's classes without defining them, for headers that only
+// name them. Includes version.h alone.
+//
+// A program must include this header instead of declaring the classes: they
+// live in an inline namespace, in which a declaration by hand would be missing.
+
+#include <fanfare/version.h>
+
+namespace fanfare::inline FANFARE_ABI {
+
+template <typename T>
+class Channel;
+template <typename T>
+class Sender;
+template <typename T>
+class Receiver;
+template <typename T>
+class Feed;
+class Subscription;
+class SubscriptionScope;
+class SelectCase;
+
+}  // namespace fanfare::inline FANFARE_ABI
+
+#endif  // FANFARE_FWD_H_
