@@ -119,8 +119,7 @@ void Case(fanfare::Sender<int> sender) { sender.Send("a text"); }
 #endif
 
 #ifdef NARROWING_IS_WARNED_OF
-// expect: conversion from 'double' to | implicit conversion from 'double' to |
-// conversion from ‘double’ to
+// expect: conversion from 'double' to
 // flags: -Wconversion -Wfloat-conversion
 bool Case(fanfare::Sender<int> sender) { return sender.Send(3.7); }
 #endif
@@ -133,8 +132,8 @@ bool Case(fanfare::Sender<int> ints, fanfare::Sender<long> longs) {
 #endif
 
 #ifdef COPY_OF_MOVE_ONLY
-// expect: no matching function for call to | no matching member function for
-// call to 'Send'
+// expect: cannot bind rvalue reference of type | no matching member function
+// for call to 'Send'
 void Case(fanfare::Sender<std::unique_ptr<int>> sender,
           const std::unique_ptr<int>& value) {
   sender.Send(value);
