@@ -47,6 +47,12 @@ TEST_CASE("C4: begin takes nothing and does not wait") {
   CHECK(Rest(channel) == Ints{1, 2});
 }
 
+TEST_CASE("C4: the size of a channel is not that of the values to come") {
+  STATIC_REQUIRE_FALSE(std::ranges::sized_range<Channel<int>>);
+  STATIC_REQUIRE_FALSE(std::ranges::sized_range<const Channel<int>&>);
+  STATIC_REQUIRE_FALSE(std::ranges::sized_range<Receiver<int>>);
+}
+
 TEST_CASE("C4: to look again takes no other value") {
   const auto channel = Holding(3);
   const auto it = channel.begin();

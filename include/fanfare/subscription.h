@@ -34,14 +34,13 @@
 #include <fanfare/channel.h>
 #include <fanfare/detail/producer.h>
 #include <fanfare/detail/subscription_state.h>
+#include <fanfare/fwd.h>
 
 namespace fanfare::inline FANFARE_ABI {
 
 namespace detail {
 struct SubscriptionAccess;
 }
-
-class Subscription;
 
 // A type that can be wrapped in a Subscription: Unsubscribe may be called
 // twice, from any thread, and does not throw; Err gives a channel that is
