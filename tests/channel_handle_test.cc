@@ -173,7 +173,8 @@ TEST_CASE("C2: to assign to one view of a channel assigns to both") {
     const Channel<int> same = channel;
     const Sender<int>& view = channel;
     sending = view;
-    sending = std::move(sending);
+    Sender<int>& itself = sending;
+    sending = std::move(itself);
     receiving = channel;
     CheckBothAre(channel, same);
   }
