@@ -506,6 +506,7 @@ struct FaultyClock {
   static time_point now() {
     if (++calls == wanted) {
       if (meanwhile) meanwhile();
+      thrown_at = Steady::now();
       throw Thrown();
     }
     return time_point(100ms * calls);
@@ -524,9 +525,14 @@ struct FaultyClock {
   }
   // Whether the last `act` asked so often.
   static bool struck() { return calls >= wanted; }
+  // Whether it was over then.
+  static bool struck_last() {
+    return calls == wanted && thrown_at == Steady::now();
+  }
 
   static inline int calls = 0;
   static inline int wanted = 0;
+  static inline Steady::time_point thrown_at;
   static inline std::function<void()> meanwhile;  // before it throws
 };
 
@@ -535,6 +541,7 @@ void ForEachCall(const std::function<void(int)>& round) {
   int n = 0;
   do {
     round(++n);
+    CHECK(FaultyClock::struck_last() == FaultyClock::struck());
   } while (FaultyClock::struck());
   FaultyClock::meanwhile = nullptr;
   CHECK(n > 5);

@@ -155,7 +155,7 @@ void UseSelect(std::size_t capacity) {
   std::vector<SelectCase> cases;
   cases.reserve(4);
   cases.push_back(OnReceive(closed, on_value));
-  cases.emplace_back(OnSend(closed, std::move(value)));
+  cases.push_back(OnSend(closed, std::move(value)));
   cases.emplace_back(OnTimeout(kSoon));
   cases.emplace_back();
   Count(Select(cases));
