@@ -14,9 +14,10 @@
 
 namespace fanfare::inline FANFARE_ABI::detail {
 
-// Its address stands for the type T.
+// Its address stands for the type T. (Not a constant: constants with the same
+// contents may be merged to one.)
 template <typename T>
-FANFARE_SHARED inline constexpr char kType = 0;
+FANFARE_SHARED inline char kType = 0;
 
 // Whether `handler(args...)` is a call: not with a pointer to a member, which
 // std::invocable lets pass.
