@@ -83,13 +83,27 @@ class Subscription {
   // False: empty.
   explicit operator bool() const noexcept { return static_cast<bool>(state_); }
 
-  // A channel that receives the failure that ended the subscription, if there
-  // was one, and is closed once it has ended, for whatever cause. The same
-  // channel each time. Never blocks. May allocate, and throw std::bad_alloc, on
-  // the first call; the subscription goes on then, and the next call tries
-  // again. (U1)
+  /// Returns a channel that receives the error that ended the subscription, if
+  /// there was one, and is closed once it has ended, for whatever cause.
+  ///
+  /// Never blocks. It is the same channel each time, and one receive takes the
+  /// error. To wait for the end together with something else, use
+  /// `OnEnd(subscription, handler)` in a Select (select.h): an OnReceive whose
+  /// handler takes the `std::exception_ptr` alone would not be told that the
+  /// channel is closed.
+  ///
+  /// \throws std::bad_alloc, on the first call only. The subscription goes on
+  /// then, and the next call tries again.
+  /// (U1)
   [[nodiscard]] Receiver<std::exception_ptr> Err() const {
     return state_ ? state_->Err() : detail::ClosedErr();
+  }
+
+  /// Returns whether the subscription has ended, so that Err() is closed; true
+  /// if it is empty. Never blocks. (U1)
+  [[nodiscard]] bool ended() const noexcept {
+    return !state_ ||
+           state_->stage() == detail::SubscriptionState::Stage::kEnded;
   }
 
   // Ends the subscription. When it returns, the source delivers nothing more
