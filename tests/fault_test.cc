@@ -600,7 +600,7 @@ TEST_CASE("S7: cases of every kind, and nothing happens without memory") {
       cases.emplace_back(OnReceive(from, handler));
       cases.emplace_back(OnReceive(
           from, [&](int) { ++handled; }, handler));
-      cases.emplace_back(OnSend(to, 7, handler));
+      cases.push_back(OnSend(to, 7, handler));
       cases.emplace_back(OnStop(stop.get_token(), handler));
       cases.emplace_back(OnTimeout(1h, handler));
       selects = true;

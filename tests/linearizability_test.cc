@@ -529,7 +529,7 @@ class World {
       Offer& offer = call.offers[i];
       const Channel<T>& channel = channels_[offer.channel];
       if (offer.sends) {
-        cases.emplace_back(OnSend(channel, Make<T>(offer.value),
+        cases.push_back(OnSend(channel, Make<T>(offer.value),
                                   [&call, i] { call.handler = i; }));
       } else {
         cases.emplace_back(

@@ -6,6 +6,7 @@
 
 #include <any>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -24,6 +25,7 @@
 #include "support/await.h"
 #include "support/catch.h"
 #include "support/in_thread.h"
+#include "support/manual_clock.h"
 #include "support/values.h"
 #include "support/waiters.h"
 
@@ -38,6 +40,7 @@ using fanfare::OnStop;
 using fanfare::OnTimeout;
 using fanfare::Receiver;
 using fanfare::Select;
+using fanfare::SelectCase;
 using fanfare::Sender;
 using namespace std::chrono_literals;
 
@@ -366,9 +369,11 @@ TEST_CASE("S1 C2: cases take senders, receivers and channels") {
   CHECK(*got == 8);
 }
 
+template <typename T>
+T Made();
 template <typename... Args>
-concept Selectable = requires(Args&&... args) {
-  Select(std::forward<Args>(args)...);
+concept Selectable = requires {
+  Select(Made<Args>()...);
 };
 template <typename... Args>
 concept SendCaseOf = requires(Args&&... args) {
@@ -379,6 +384,7 @@ TEST_CASE("S1 S3: what Select and its cases take is checked") {
   using Case = decltype(OnDefault());
   STATIC_REQUIRE(Selectable<Case>);
   STATIC_REQUIRE_FALSE(Selectable<Case&>);
+  STATIC_REQUIRE_FALSE(Selectable<Case&&>);
   STATIC_REQUIRE_FALSE(Selectable<int>);
   STATIC_REQUIRE_FALSE(Selectable<Channel<int>>);
   STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<Case>);
@@ -758,6 +764,112 @@ TEST_CASE("S4 C6: a timeout of the longest duration is waited for") {
   check(std::chrono::nanoseconds::max());
   check(std::chrono::hours::max());
   check(std::chrono::duration<double>::max());
+}
+
+// ---------------------------------------------------------------------------
+// S4, S8: time points
+// ---------------------------------------------------------------------------
+
+TEST_CASE("S4: a time point of any clock is waited for") {
+  using Clock = ManualClock<struct Waited>;
+  const Channel<int> channel;
+  CHECK(Select(OnTimeout(Clock::now())) == 0);
+  CHECK(Select(OnTimeout(Clock::time_point::min())) == 0);
+  CHECK(Select(OnTimeout(std::chrono::steady_clock::now() + 1us)) == 0);
+  CHECK(Select(OnTimeout(std::chrono::system_clock::now() + 1us)) == 0);
+  CHECK(Select(OnTimeout(std::chrono::sys_days::min())) == 0);
+  CHECK(Select(OnTimeout(Clock::Soon(), Never()), OnDefault()) == 1);
+  int calls = 0;
+  InThread selecting([&] {
+    return Select(OnTimeout(Clock::time_point::max(), Never()),
+                  OnTimeout(Clock::Soon(), [&] { ++calls; }),
+                  OnReceive(channel, [](int) {}));
+  });
+  AwaitReceivers(channel, 1);
+  Clock::Advance();
+  CHECK(selecting.Get() == 1);
+  CHECK(calls == 1);
+  CHECK(channel.waiting_receivers() == 0);
+}
+
+TEST_CASE("S4: a clock that stands still does not hold up another timeout") {
+  using Clock = ManualClock<struct Still>;
+  CHECK(Select(OnTimeout(Clock::Soon(), Never()), OnTimeout(1ms),
+               OnTimeout(1h)) == 1);
+  CHECK(Select(OnTimeout(1h), OnTimeout(Clock::Soon(), Never()),
+               OnTimeout(std::chrono::steady_clock::now() + 1ms)) == 2);
+}
+
+TEST_CASE("S4 S7: a time point is waited for again") {
+  using Clock = ManualClock<struct Again>;
+  std::array<SelectCase, 2> cases{OnTimeout(Clock::Soon()), OnDefault()};
+  CHECK(Select(cases) == 1);
+  CHECK(Select(cases) == 1);
+  Clock::Advance();
+  CHECK(Select(cases) == 0);
+  CHECK(Select(cases) == 0);
+}
+
+// A clock whose now() throws after `calls` more calls.
+struct FailingClock : ManualClock<struct Fails> {
+  using time_point = std::chrono::time_point<FailingClock, duration>;
+  static inline std::atomic<long> calls = 0;
+  static time_point now() {
+    if (calls-- <= 0) throw std::runtime_error("the clock");
+    return time_point(ManualClock<struct Fails>::now().time_since_epoch());
+  }
+  // Ahead by so little that whoever waits asks all the time.
+  static time_point Soon() { return time_point(duration(1)); }
+};
+
+TEST_CASE("S8: what a clock throws leaves Select, and nothing has happened") {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const long calls = GENERATE(0, 1, 2, 10, 1000);
+  const auto full = FullOfOwners(capacity);
+  const Channel<int> empty(capacity);
+  MoveOnly value = Own(7);
+  FailingClock::calls = calls;
+  CHECK_THROWS_WITH(
+      Select(OnSend(full, std::move(value), Never()),
+             OnReceive(empty, kNeverValue),
+             OnTimeout(FailingClock::Soon(), Never()), OnTimeout(1h, Never())),
+      "the clock");
+  // NOLINTNEXTLINE(bugprone-use-after-move): this is what is tested.
+  REQUIRE(value != nullptr);
+  CHECK(*value == 7);
+  CHECK(full.waiting_senders() == 0);
+  CHECK(empty.waiting_receivers() == 0);
+  CHECK(full.size() == capacity);
+}
+
+TEST_CASE("S8 S7: a clock that has thrown is asked again by the next Select") {
+  std::array<SelectCase, 2> cases{OnTimeout(FailingClock::Soon()), OnDefault()};
+  FailingClock::calls = 0;
+  CHECK_THROWS_WITH(Select(cases), "the clock");
+  FailingClock::calls = 1;
+  CHECK(Select(cases) == 1);
+}
+
+TEST_CASE("S8: a case that happens while a clock throws has happened") {
+  const Channel<int> channel(64);
+  int sum = 0;
+  for (int round = 1; round <= 300; ++round) {
+    FailingClock::calls = round;
+    InThread selecting([&] {
+      try {
+        return Select(OnReceive(channel, [&](int value) { sum += value; }),
+                      OnTimeout(FailingClock::Soon()));
+      } catch (const std::runtime_error&) {
+        return std::size_t{1};
+      }
+    });
+    channel.Send(1);
+    const bool received = selecting.Get() == 0;
+    if (received == channel.TryReceive().has_value()) FAIL("lost or doubled");
+    if (sum != (received ? 1 : 0)) FAIL("the handler saw something else");
+    sum = 0;
+  }
+  SUCCEED();
 }
 
 // ---------------------------------------------------------------------------

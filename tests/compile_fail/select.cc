@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// S1, S2: what Select refuses.
+// S1, S2, S3, S9, S10: what Select refuses.
 
 #include <any>
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fanfare/select.h>
 
@@ -16,6 +20,32 @@ inline void GoodCode(fanfare::Receiver<std::any> any,
                   fanfare::OnReceive(number, [](std::optional<int>) {}),
                   fanfare::OnDefault([] {}));
 }
+
+// Select is found by its arguments.
+inline void FoundByArgument(fanfare::Receiver<int> number,
+                            fanfare::Sender<std::string> text) {
+  Select(OnReceive(number, [](int) {}));
+  SelectLoop(OnReceive(number, [](int) {}), OnSend(text, std::string()));
+  std::vector<fanfare::SelectCase> cases;
+  cases.push_back(OnSend(text, std::string()));
+  cases.emplace_back(OnReceive(number, [](int) {}));
+  Select(cases);
+}
+
+// An error can be received as any value.
+inline void GoodCode(fanfare::Receiver<std::exception_ptr> err) {
+  Select(OnReceive(err, [](std::optional<std::exception_ptr>) {}));
+  Select(OnReceive(
+      err, [](std::exception_ptr) {}, [] {}));
+}
+
+#ifdef HANDLER_THAT_IS_NOT_TOLD_OF_THE_END
+// expect: fanfare: this handler would not be told of the end of a subscription:
+// use OnEnd(subscription, handler), or take a std::optional<std::exception_ptr>
+void Case(fanfare::Receiver<std::exception_ptr> err) {
+  Select(OnReceive(err, [](std::exception_ptr) {}));
+}
+#endif
 
 #ifdef AMBIGUOUS_HANDLER
 // expect: fanfare: whether this handler takes a T or an optional<T> is
@@ -100,10 +130,49 @@ void Case(std::stop_token stop) { fanfare::OnStop(stop); }
 #endif
 
 #ifdef CASE_OUTSIDE_OF_SELECT
-// expect: no matching function for call to 'Select
+// expect: use of deleted function | call to implicitly-deleted copy constructor
 void Case(fanfare::Sender<int> number) {
   auto one = fanfare::OnSend(number, 1);
   fanfare::Select(one);
+}
+#endif
+
+#ifdef KEPT_SEND_OF_A_TEMPORARY
+// expect: use of deleted function | call to implicitly-deleted copy constructor
+void Case(fanfare::Sender<std::string> text) {
+  auto one = fanfare::OnSend(text, std::string("gone"));
+  fanfare::Select(std::move(one));
+}
+#endif
+
+#ifdef KEPT_SEND_IN_A_LOOP
+// expect: use of deleted function | call to implicitly-deleted copy constructor
+void Case(fanfare::Sender<std::string> text) {
+  auto one = fanfare::OnSend(text, std::string("gone"));
+  fanfare::SelectLoop(std::move(one));
+}
+#endif
+
+#ifdef KEPT_SEND_MADE_A_SELECT_CASE
+// expect: use of deleted function | call to implicitly-deleted copy constructor
+fanfare::SelectCase Case(fanfare::Sender<std::string> text) {
+  auto one = fanfare::OnSend(text, std::string("gone"));
+  return fanfare::SelectCase(std::move(one));
+}
+#endif
+
+#ifdef KEPT_RECEIVE
+// expect: use of deleted function | call to implicitly-deleted copy constructor
+void Case(fanfare::Receiver<int> number) {
+  auto one = fanfare::OnReceive(number, [](int) {});
+  fanfare::Select(std::move(one));
+}
+#endif
+
+#ifdef LOOP_WITH_A_DEFAULT
+// expect: fanfare: a SelectLoop takes no OnDefault: it would not block
+void Case() {
+  fanfare::SelectLoop(fanfare::OnDefault([] {}));
 }
 #endif
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// U4, U6: a Subscription has one owner, and a producer a way to be stopped.
+// U4, U6, S9: a Subscription has one owner, a producer a way to be stopped, and
+// an end a case.
 
 #include <exception>
 #include <stop_token>
 #include <utility>
 
+#include <fanfare/select.h>
 #include <fanfare/subscription.h>
 
 inline fanfare::Subscription GoodCode() {
@@ -26,6 +28,40 @@ inline fanfare::Subscription GoodCode() {
   return fanfare::NewSubscription(Producer());
 }
 }  // namespace elsewhere
+
+inline void GoodCode(const fanfare::Subscription& one) {
+  fanfare::Select(OnEnd(one), OnEnd(one, [] {}),
+                  OnEnd(one, [](std::exception_ptr) {}));
+}
+
+#ifdef TYPED_HANDLER_OF_ERR
+// expect: use OnEnd(subscription, handler)
+void Case(const fanfare::Subscription& one) {
+  fanfare::Select(OnReceive(one.Err(), [](std::exception_ptr) {}));
+}
+#endif
+
+#ifdef END_HANDLER_OF_ANOTHER_TYPE
+// expect: fanfare: the handler of OnEnd must take nothing or a
+// std::exception_ptr
+void Case(const fanfare::Subscription& one) {
+  fanfare::Select(OnEnd(one, [](int) {}));
+}
+#endif
+
+#ifdef END_OF_A_TEMPORARY
+// expect: no matching function for call to 'OnEnd | cannot bind non-const
+// lvalue
+fanfare::Subscription Made();
+void Case() {
+  fanfare::Select(fanfare::OnEnd(Made(), [] {}));
+}
+#endif
+
+#ifdef END_WITHOUT_SELECT
+// expect: pass the case to Select
+void Case(const fanfare::Subscription& one) { OnEnd(one); }
+#endif
 
 #ifdef COPY
 // expect: use of deleted function | call to implicitly-deleted copy constructor

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Select against Select, and against Close.
+// Select against Select, against Close, and against the end of a subscription.
 
 #include "scenario.h"
 // The platform comes first.
@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <optional>
 
 #include <fanfare/select.h>
@@ -17,6 +18,7 @@ namespace {
 
 using fanfare::Channel;
 using fanfare::kNoCase;
+using fanfare::OnEnd;
 using fanfare::OnReceive;
 using fanfare::OnSend;
 using fanfare::OnTimeout;
@@ -146,6 +148,33 @@ void ServedWhileItStarts() {
   ExpectNobodyWaits(b);
 }
 
+void EndAfterAValue() {
+  struct Source {
+    Channel<std::exception_ptr> err;
+    [[nodiscard]] fanfare::Receiver<std::exception_ptr> Err() const {
+      return err;
+    }
+  };
+  const Source source;
+  const Channel<int> a(1);
+  int got = 0;
+  bool ended = false;
+  const auto receive = [&](int value) { got = value; };
+  const auto end = [&] { ended = true; };
+  Scheduler::Interleave({[&] {
+                           while (!ended) {
+                             Select(OnEnd(source, end), OnReceive(a, receive));
+                           }
+                         },
+                         [&] {
+                           Expect(a.TrySend(1), "there is room");
+                           source.err.Close();
+                         }});
+  Expect(got == 1, "the end came before the value");
+  ExpectNobodyWaits(a);
+  ExpectNobodyWaits(source.err);
+}
+
 constexpr std::array kScenarios = {
     Scenario{"select_crossed",
              "two Selects meet in one channel, and in one alone", Crossed},
@@ -167,6 +196,9 @@ constexpr std::array kScenarios = {
     Scenario{"select_starting",
              "a case that is served decides, though the next has room",
              ServedWhileItStarts},
+    Scenario{"select_end",
+             "what was delivered before the end is received before it",
+             EndAfterAValue},
 };
 
 }  // namespace

@@ -205,7 +205,7 @@ class Caller {
     sent.channel = &to.record;
     began = Now();
     sent.began = began;
-    cases.emplace_back(fanfare::OnSend(to.channel, T(sent)));
+    cases.push_back(fanfare::OnSend(to.channel, T(sent)));
     sent.result = fanfare::Select(cases) + 1 == cases.size() ? 1 : 0;
     sent.returned = Now();
     const auto unsent = cases.back().template TakeUnsent<T>();

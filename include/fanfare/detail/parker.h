@@ -164,15 +164,27 @@ class ThreadWaiter final : public Waker {
     if (claim.Try(winner)) Completed(Outcome::kDone);
   }
 
-  // Blocks until somebody has claimed and completed an operation, which is
+  // Blocks until an operation has been claimed and completed (true) or until
+  // the deadline (false).
+  bool Wait(const Deadline& deadline) noexcept {
+    return parker_.Wait(1, deadline);
+  }
+
+  // Claims for `give_up`, unless another operation was claimed before; then
+  // blocks until that is completed. Returns the winner.
+  Operation& GiveUp(Operation& give_up) noexcept {
+    if (!claim.Try(give_up)) Wait(Deadline::Never());
+    return winner();
+  }
+
+  // Blocks until an operation has been claimed and completed, which is
   // returned, or until the deadline; then it is `give_up`.
   Operation& Wait(const Deadline& deadline, Operation& give_up) noexcept {
-    if (!parker_.Wait(1, deadline) && !claim.Try(give_up)) {
-      // Somebody was faster and is about to complete.
-      parker_.Wait(1, Deadline::Never());
-    }
-    return *claim.winner();
+    return Wait(deadline) ? winner() : GiveUp(give_up);
   }
+
+  // Once one has won.
+  [[nodiscard]] Operation& winner() const noexcept { return *claim.winner(); }
 
  private:
   Parker parker_;

@@ -2,9 +2,11 @@
 #ifndef FANFARE_DETAIL_SELECT_CASES_H_
 #define FANFARE_DETAIL_SELECT_CASES_H_
 
-// The kinds of cases that a Select can have: receive, send, timeout, stop and
-// default.
+// The kinds of cases that a Select can have: receive, send, end, timeout, stop
+// and default.
 
+#include <concepts>
+#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -31,10 +33,28 @@ struct NoHandler {
   void operator()(Args&&...) const noexcept {}
 };
 
+// What a handler returns to a SelectLoop.
+enum class Loop { kContinue, kBreak };
+
+// Calls a handler, whose result counts only if it is a Loop.
+template <typename Handler, typename... Args>
+After Call(Handler& handler, Args&&... args) {
+  using Result = decltype(handler(std::forward<Args>(args)...));
+  if constexpr (std::is_same_v<std::remove_cvref_t<Result>, Loop>) {
+    return handler(std::forward<Args>(args)...) == Loop::kBreak
+               ? After::kBreak
+               : After::kContinue;
+  } else {
+    static_cast<void>(handler(std::forward<Args>(args)...));
+    return After::kContinue;
+  }
+}
+
 // What a receive case does when its channel is closed and empty.
 enum class OnClosedChannel {
   kPassNullopt,  // the handler gets the std::nullopt
   kCallOther,    // a second handler is called
+  kPassNull,     // the handler of an end gets a null std::exception_ptr
   kNever,        // nothing: the case is nil
 };
 
@@ -42,10 +62,13 @@ enum class OnClosedChannel {
 template <typename T, OnClosedChannel kOnClosed, typename OnValue,
           typename OnClosed>
 class ReceiveCase final : public Case {
+  static constexpr bool kIsEnd = kOnClosed == OnClosedChannel::kPassNull;
+
  public:
   ReceiveCase(Ref<ChannelCore<T>> core, OnValue&& on_value,
               OnClosed&& on_closed)
-      : core_(std::move(core)),
+      : Case(kIsEnd ? Kind::kEnd : Kind::kReceive),
+        core_(std::move(core)),
         on_value_(std::forward<OnValue>(on_value)),
         on_closed_(std::forward<OnClosed>(on_closed)) {
     value = &received_;
@@ -61,8 +84,18 @@ class ReceiveCase final : public Case {
         std::decay_t<OnClosed>(std::forward<OnClosed>(on_closed_)));
   }
 
+  // An end that comes while the receives are tried is not seen before they are
+  // queued.
+  void Arm() override {
+    if constexpr (kIsEnd) {
+      over_ = core_ && (core_->closed() || core_->size() != 0 ||
+                        core_->waiting_senders() != 0);
+    }
+  }
   State Try() override {
-    return core_ ? Judge(core_->TryReceive(*this), nullptr) : State::kNever;
+    if (!core_) return State::kNever;
+    if (kIsEnd && !over_) return State::kWaiting;
+    return Judge(core_->TryReceive(*this), nullptr);
   }
   State Start(ThreadWaiter& waiter) override {
     waiter.Adopt(*this);
@@ -72,17 +105,13 @@ class ReceiveCase final : public Case {
   bool CanRun() const noexcept override {
     return kOnClosed != OnClosedChannel::kNever || outcome == Outcome::kDone;
   }
-  void Run() override {
+  After Run() override {
     // A case that is kept and used again does not keep the value.
     std::optional<T> received = std::move(received_);
     received_.reset();
-    if constexpr (kOnClosed == OnClosedChannel::kPassNullopt) {
-      static_cast<void>(on_value_(std::move(received)));
-    } else if (received.has_value()) {
-      static_cast<void>(on_value_(*std::move(received)));
-    } else {
-      static_cast<void>(on_closed_());
-    }
+    const bool open = received.has_value();
+    const After after = Handle(std::move(received));
+    return after == After::kContinue && !open ? After::kDrop : after;
   }
 
  private:
@@ -101,10 +130,27 @@ class ReceiveCase final : public Case {
     return mine == nullptr || mine->Try(*this) ? State::kReady : State::kLost;
   }
 
+  After Handle(std::optional<T> received) {
+    if constexpr (kIsEnd) {
+      if constexpr (CalledWith<OnValue&, T>) {
+        return detail::Call(on_value_, received ? *std::move(received) : T());
+      } else {
+        return detail::Call(on_value_);
+      }
+    } else if constexpr (kOnClosed == OnClosedChannel::kPassNullopt) {
+      return detail::Call(on_value_, std::move(received));
+    } else if (received.has_value()) {
+      return detail::Call(on_value_, *std::move(received));
+    } else {
+      return detail::Call(on_closed_);
+    }
+  }
+
   Ref<ChannelCore<T>> core_;
   OnValue on_value_;
   OnClosed on_closed_;
   std::optional<T> received_;
+  bool over_ = false;  // an end: it had come when the Select started
 };
 
 // Value is T& where it refers to the caller's value, which is left alone unless
@@ -113,7 +159,8 @@ template <typename T, typename Value, typename Handler>
 class SendCase final : public Case {
  public:
   SendCase(Ref<ChannelCore<T>> core, Value&& sent, Handler&& handler)
-      : core_(std::move(core)),
+      : Case(Kind::kSend),
+        core_(std::move(core)),
         handler_(std::forward<Handler>(handler)),
         sent_(std::forward<Value>(sent)) {
     value = std::addressof(sent_);
@@ -136,9 +183,9 @@ class SendCase final : public Case {
   }
   void Cancel() noexcept override { core_->CancelSend(*this); }
   bool CanRun() const noexcept override { return outcome == Outcome::kDone; }
-  void Run() override {
+  After Run() override {
     spent_ = true;
-    static_cast<void>(handler_());
+    return detail::Call(handler_);
   }
   void* TakeUnsent(const void* type) noexcept override {
     if (spent_ || type != &kType<T>) return nullptr;
@@ -171,7 +218,9 @@ template <typename Duration, typename Handler>
 class TimeoutCase final : public Case {
  public:
   TimeoutCase(Duration duration, Handler&& handler)
-      : duration_(duration), handler_(std::forward<Handler>(handler)) {}
+      : Case(Kind::kTimeout),
+        duration_(duration),
+        handler_(std::forward<Handler>(handler)) {}
 
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     return std::make_unique<TimeoutCase<Duration, std::decay_t<Handler>>>(
@@ -184,7 +233,7 @@ class TimeoutCase final : public Case {
   }
   State Start(ThreadWaiter&) override { return State::kWaiting; }
   void Cancel() noexcept override {}
-  void Run() override { static_cast<void>(handler_()); }
+  After Run() override { return detail::Call(handler_); }
   Deadline deadline() const override { return deadline_; }
 
  private:
@@ -193,11 +242,54 @@ class TimeoutCase final : public Case {
   Deadline deadline_ = Deadline::Never();
 };
 
+template <typename Clock, typename Duration, typename Handler>
+class DeadlineCase final : public Case {
+  using Time = std::chrono::time_point<Clock, Duration>;
+
+ public:
+  DeadlineCase(const Time& time, Handler&& handler)
+      : Case(Kind::kDeadline),
+        time_(time),
+        handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    using Owned = DeadlineCase<Clock, Duration, std::decay_t<Handler>>;
+    return std::make_unique<Owned>(
+        time_, std::decay_t<Handler>(std::forward<Handler>(handler_)));
+  }
+
+  void Arm() override {
+    end_.emplace(time_);
+    again_ = Deadline::After(Platform::Clock::duration::zero());
+  }
+  State Try() override {
+    if (!again_.Expired()) return State::kWaiting;
+    const auto left = end_->Left();
+    again_ = Deadline::After(left);
+    return left == left.zero() ? State::kReady : State::kWaiting;
+  }
+  State Start(ThreadWaiter&) override { return State::kWaiting; }
+  void Cancel() noexcept override {}
+  After Run() override {
+    end_->Rethrow();
+    return detail::Call(handler_);
+  }
+  Deadline deadline() const override { return again_; }
+
+ private:
+  Time time_;
+  Handler handler_;
+  std::optional<TimePoint<Clock, Duration>> end_;
+  Deadline again_ = Deadline::Never();  // when to ask the clock again
+};
+
 template <typename Handler>
 class StopCase final : public Case {
  public:
   StopCase(std::stop_token token, Handler&& handler)
-      : token_(std::move(token)), handler_(std::forward<Handler>(handler)) {}
+      : Case(Kind::kStop),
+        token_(std::move(token)),
+        handler_(std::forward<Handler>(handler)) {}
 
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     return std::make_unique<StopCase<std::decay_t<Handler>>>(
@@ -214,7 +306,7 @@ class StopCase final : public Case {
     return State::kWaiting;
   }
   void Cancel() noexcept override { on_stop_.reset(); }
-  void Run() override { static_cast<void>(handler_()); }
+  After Run() override { return detail::Call(handler_); }
 
  private:
   struct Interrupt {
@@ -232,7 +324,7 @@ template <typename Handler>
 class DefaultCase final : public Case {
  public:
   explicit DefaultCase(Handler&& handler)
-      : handler_(std::forward<Handler>(handler)) {}
+      : Case(Kind::kDefault), handler_(std::forward<Handler>(handler)) {}
 
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     return std::make_unique<DefaultCase<std::decay_t<Handler>>>(
@@ -242,8 +334,7 @@ class DefaultCase final : public Case {
   State Try() override { return State::kReady; }
   State Start(ThreadWaiter&) override { return State::kReady; }
   void Cancel() noexcept override {}
-  void Run() override { static_cast<void>(handler_()); }
-  bool is_default() const noexcept override { return true; }
+  After Run() override { return detail::Call(handler_); }
 
  private:
   Handler handler_;
@@ -253,6 +344,17 @@ template <typename C>
 inline constexpr bool kIsDefaultCase = false;
 template <typename Handler>
 inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
+
+// A case that refers to an rvalue of the caller's, which it leaves alone unless
+// it is sent: it must not outlive the expression that made it.
+template <typename C>
+inline constexpr bool kRefersToRvalue = false;
+template <typename T, typename Handler>
+inline constexpr bool kRefersToRvalue<SendCase<T, T&, Handler>> = true;
+template <typename C>
+concept PassingCase = std::derived_from<C, Case> && kRefersToRvalue<C>;
+template <typename C>
+concept KeepableCase = std::derived_from<C, Case> && !kRefersToRvalue<C>;
 
 }  // namespace fanfare::inline FANFARE_ABI::detail
 
