@@ -15,7 +15,6 @@
 #include <concepts>
 #include <cstddef>
 #include <exception>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -55,24 +54,18 @@ template <typename StopToken, typename Cases = std::vector<SelectCase>>
 std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
                                 const StopToken& stop) {
   std::exception_ptr failure;
-  bool ended = false;
   Cases cases;
   cases.reserve(members.size() + 1);
   cases.emplace_back(OnStop(stop));
   for (const Subscription& member : members) {
-    cases.emplace_back(
-        OnReceive(member.Err(), [&](std::optional<std::exception_ptr> error) {
-          ended = !error.has_value();
-          if (!ended) failure = *std::move(error);
-        }));
+    cases.emplace_back(OnEnd(
+        member, [&](std::exception_ptr error) { failure = std::move(error); }));
   }
-  while (cases.size() > 1 && failure == nullptr && !stop.stop_requested()) {
-    ended = false;
+  while (cases.size() > 1 && failure == nullptr) {
     const std::size_t chosen = Select(cases);
-    if (ended) {
-      std::swap(cases[chosen], cases.back());
-      cases.pop_back();
-    }
+    if (chosen == 0) break;  // the stop
+    std::swap(cases[chosen], cases.back());
+    cases.pop_back();
   }
   return failure;
 }

@@ -19,7 +19,6 @@
 
 #include <concepts>
 #include <exception>
-#include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -107,11 +106,11 @@ bool AwaitEnd(const Subscription& active, const StopToken& stop,
   // not unsubscribe when it is destroyed.
   const Unsubscriber at_end(active);
   bool well = false;
-  Select(OnReceive(active.Err(),
-                   [&](std::optional<std::exception_ptr> error) {
-                     well = !error.has_value();
-                     if (!well) failure = *std::move(error);
-                   }),
+  Select(OnEnd(active,
+               [&](std::exception_ptr error) {
+                 well = error == nullptr;
+                 if (!well) failure = std::move(error);
+               }),
          OnStop(stop));
   return well;
 }
