@@ -8,8 +8,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <exception>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,21 +27,14 @@ struct Event {
 // subscription has ended. Right at any capacity.
 void Consume(fanfare::Receiver<Event> events,
              fanfare::Subscription subscription) {
-  const auto handle = [](const Event& event) {
-    std::printf("%d\n", event.number);
-    event.done.Send(Acknowledgement{});
-  };
-  bool subscribed = true;
-  while (subscribed) {
-    fanfare::Select(fanfare::OnReceive(events, handle),
-                    fanfare::OnReceive(subscription.Err(),
-                                       [&](std::optional<std::exception_ptr>) {
-                                         subscribed = false;
-                                       }));
-  }
-  // If both cases are ready, Select chooses either, so the channel may still
-  // hold events. No more are delivered after the end.
-  while (const std::optional<Event> event = events.TryReceive()) handle(*event);
+  // The end is chosen only when `events` is empty, and nothing is delivered
+  // after it.
+  fanfare::SelectLoop(fanfare::OnReceive(events,
+                                         [](const Event& event) {
+                                           std::printf("%d\n", event.number);
+                                           event.done.Send(Acknowledgement{});
+                                         }),
+                      fanfare::OnEnd(subscription));
 }
 
 // Sends an event and waits until every consumer that took it has acknowledged

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <exception>
 #include <limits>
-#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <utility>
@@ -46,20 +45,12 @@ struct Result {
 Result ReceiveAll(fanfare::Receiver<int> numbers,
                   fanfare::Subscription subscription) {
   Result result;
-  bool subscribed = true;
-  const auto on_end = [&](std::optional<std::exception_ptr> error) {
-    subscribed = false;
-    result.error = error.value_or(nullptr);
-  };
-  while (subscribed) {
-    fanfare::Select(fanfare::OnReceive(
-                        numbers, [&](int n) { result.numbers.push_back(n); }),
-                    fanfare::OnReceive(subscription.Err(), on_end));
-  }
-  // What was sent before the end may still be in the channel.
-  while (const std::optional<int> number = numbers.TryReceive()) {
-    result.numbers.push_back(*number);
-  }
+  // The end is chosen only when `numbers` is empty, and nothing is sent after
+  // it.
+  fanfare::SelectLoop(
+      fanfare::OnReceive(numbers, [&](int n) { result.numbers.push_back(n); }),
+      fanfare::OnEnd(subscription,
+                     [&](std::exception_ptr error) { result.error = error; }));
   return result;
 }
 
