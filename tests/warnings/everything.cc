@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -118,6 +119,12 @@ void UseChannel(std::size_t capacity) {
     Count(sender.SendUntil(other, Soon()));
     Count(receiver.ReceiveUntil(Soon()));
   }
+  Count(sender.SendFor(Value<T>(), kSoon, Stopped()));
+  Count(receiver.ReceiveFor(kSoon, Stopped()));
+  Count(sender.SendUntil(Value<T>(), Soon(), Stopped()));
+  Count(receiver.ReceiveUntil(Soon(), Stopped()));
+  Count(channel == sender && sender != receiver);
+  Count(std::hash<Channel<T>>()(channel) == std::hash<Sender<T>>()(sender));
   Count(sender.TrySend(Value<T>()));
   sender.Close();
   for (const T& value : channel) Count(&value);
