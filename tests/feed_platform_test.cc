@@ -29,6 +29,7 @@ inline thread_local std::function<void()> then;
 inline thread_local std::function<void()> on_pause;
 // Of all threads.
 inline std::atomic<std::size_t> wake_ups{0};
+inline std::atomic<std::size_t> sleeps{0};
 
 template <typename Base>
 class Counted : public Base {
@@ -54,6 +55,13 @@ class ConditionVariable : public std::condition_variable_any {
     ++wake_ups;
     std::condition_variable_any::notify_all();
   }
+  // A thread that wakes this one has to take the lock, which is free from here
+  // on.
+  template <typename Locked>
+  void wait(Locked& lock) {
+    ++sleeps;
+    std::condition_variable_any::wait(lock);
+  }
 };
 
 struct Platform : RealParts {
@@ -64,10 +72,6 @@ struct Platform : RealParts {
   static void Pause() noexcept {
     if (on_pause) on_pause();
   }
-
-  // A thread that waits sleeps at once.
-  static constexpr int kMostSpins = 0;
-  static constexpr int kMostYields = 0;
 };
 
 }  // namespace counting
@@ -134,8 +138,9 @@ TEMPLATE_TEST_CASE("F4: a Send is woken once, by the last that takes its value",
   Feed<TestType> feed;
   Audience<TestType> audience(feed, kCount, 0);
   const auto value = Value<TestType>(1);
+  const std::size_t slept = counting::sleeps;
   Sending sending([&] { return feed.Send(value); });
-  for (const auto& channel : audience.channels) AwaitSenders(channel, 1);
+  AwaitThat([&] { return counting::sleeps > slept; });
   const std::size_t before = counting::wake_ups;
   for (std::size_t i = 0; i + 1 < kCount; ++i) {
     static_cast<void>(audience.channels[i].TryReceive());

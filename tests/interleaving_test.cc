@@ -36,7 +36,6 @@ using fanfare::Sender;
 using fanfare::detail::Claim;
 using fanfare::detail::ClaimTogether;
 using fanfare::detail::Operation;
-using fanfare::detail::Patience;
 using namespace std::chrono_literals;
 
 using Bodies = std::vector<std::function<void()>>;
@@ -535,27 +534,6 @@ TEST_CASE("S6: claims in a circle are decided without a deadlock") {
     run({take(0), take(1), take(2)});
     CHECK(won[0] + won[1] + won[2] == 1);
   });
-}
-
-// ---------------------------------------------------------------------------
-// Patience
-// ---------------------------------------------------------------------------
-
-TEST_CASE("C4 C6: who is about to sleep looks a few times more, not for ever") {
-  Patience patience;
-  int looks = 0;
-  const auto never = [&] {
-    ++looks;
-    return false;
-  };
-  CHECK_FALSE(patience.Spin(never));
-  CHECK(looks == SimulatedPlatform::kMostSpins);
-  CHECK_FALSE(patience.Linger(never));
-  CHECK(looks ==
-        SimulatedPlatform::kMostSpins + SimulatedPlatform::kMostYields);
-  int left = 1;
-  CHECK(patience.Linger([&] { return --left == 0; }));
-  CHECK(left == 0);
 }
 
 }  // namespace

@@ -232,8 +232,10 @@ struct Platform {
     }
     return mine.value;
   }
-  static constexpr int kMostSpins = 1;
-  static constexpr int kMostYields = 1;
+  // A thread that waits spins once and yields once before it sleeps.
+  static constexpr std::chrono::nanoseconds kSpinTime{0};
+  static constexpr std::chrono::nanoseconds kLongestPoll{0};
+  static constexpr std::chrono::nanoseconds kBetweenAttempts{0};
   static constexpr std::size_t kLendEvery = 1;
   // Enough for a Select with two cases: both orders are tried.
   static std::uint32_t Random() noexcept {

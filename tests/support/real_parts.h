@@ -33,8 +33,10 @@ struct RealParts {
     static thread_local T local;
     return local;
   }
-  static constexpr int kMostSpins = 4;
-  static constexpr int kMostYields = 4;
+  // A thread that waits spins once and yields once before it sleeps.
+  static constexpr std::chrono::nanoseconds kSpinTime{0};
+  static constexpr std::chrono::nanoseconds kLongestPoll{0};
+  static constexpr std::chrono::nanoseconds kBetweenAttempts{0};
   static constexpr std::size_t kLendEvery = 2;
   static std::uint32_t Random() noexcept {
     static std::atomic<std::uint32_t> state{1};

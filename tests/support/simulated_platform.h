@@ -357,8 +357,10 @@ struct SimulatedPlatform {
     static thread_local T local;
     return local;
   }
-  static constexpr int kMostSpins = 1;
-  static constexpr int kMostYields = 1;
+  // A thread that waits spins once and yields once before it sleeps.
+  static constexpr std::chrono::nanoseconds kSpinTime{0};
+  static constexpr std::chrono::nanoseconds kLongestPoll{0};
+  static constexpr std::chrono::nanoseconds kBetweenAttempts{0};
   static constexpr std::size_t kLendEvery = 1;
   static std::uint32_t Random() noexcept { return Simulation::Random(); }
 };

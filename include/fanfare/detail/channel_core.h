@@ -28,6 +28,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/adaptive_spin.h>
 #include <fanfare/detail/channel_memory.h>
 #include <fanfare/detail/landing.h>
 #include <fanfare/detail/operation.h>
@@ -309,7 +310,7 @@ class ChannelCore final : public ChannelMemory<T> {
                                    const std::stop_token& stop = {}) {
     if (gathers()) {
       const Outcome outcome =
-          LingerFor(deadline, stop, [&] { return TrySend(send); });
+          PollBeforeQueueing(deadline, stop, [&] { return TrySend(send); });
       if (outcome != Outcome::kPending) return outcome;
     }
     return WaitFor(
@@ -329,8 +330,10 @@ class ChannelCore final : public ChannelMemory<T> {
     Operation receive;
     receive.value = &value;
     if (outcome == kMeets) outcome = MeetSender(receive);
-    if (outcome == Outcome::kPending && gathers()) {
-      outcome = LingerFor(deadline, stop, [&] { return TryReceive(receive); });
+    if (outcome == Outcome::kPending && capacity() > 0) {
+      const auto attempt = [&] { return TryReceive(receive); };
+      outcome = gathers() ? PollBeforeQueueing(deadline, stop, attempt)
+                          : SpinBeforeQueueing(deadline, stop, attempt);
     }
     if (outcome == Outcome::kPending) {
       WaitFor(

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <utility>
 
+#include <fanfare/detail/adaptive_spin.h>
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/fan_out.h>
 #include <fanfare/detail/feed_subscription.h>
@@ -43,7 +44,7 @@ class Laggards {
   template <typename Refused>
   void Await(const Deadline& deadline, const std::stop_token& stop,
              Refused refused, std::size_t& taken) {
-    if (first_->channel_->gathers()) Linger(deadline, stop, refused, taken);
+    if (first_->channel_->gathers()) Poll(deadline, stop, refused, taken);
     WaitInLine(deadline, stop, refused, taken);
   }
 
@@ -51,9 +52,9 @@ class Laggards {
   // Most lag because they wait for the processor. Each time it looks only at
   // the first that still lags.
   template <typename Refused>
-  void Linger(const Deadline& deadline, const std::stop_token& stop,
-              Refused& refused, std::size_t& taken) {
-    LingerFor(deadline, stop, [&] {
+  void Poll(const Deadline& deadline, const std::stop_token& stop,
+            Refused& refused, std::size_t& taken) {
+    PollBeforeQueueing(deadline, stop, [&] {
       for (; first_ != nullptr; first_ = first_->next_laggard_) {
         const Outcome outcome = first_->channel_->TrySend(first_->offer_);
         if (outcome == Outcome::kPending) return outcome;

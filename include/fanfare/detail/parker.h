@@ -7,66 +7,13 @@
 
 #include <mutex>
 
+#include <fanfare/detail/adaptive_spin.h>
 #include <fanfare/detail/deadline.h>
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/uncancelled.h>
 
 namespace fanfare::inline FANFARE_ABI::detail {
-
-// How long a thread tries before it sleeps: what it waits for is often about to
-// come, and to sleep and be woken costs tens of microseconds. It adapts, for
-// each thread, to how that went before.
-class Patience {
- public:
-  static Patience& Mine() noexcept { return Platform::Local<Patience>(); }
-
-  // Asks again and again, for a short time, whether `ready()`, without giving
-  // way: for what a thread at work on another processor is about to do. For
-  // about a microsecond while that pays off, else only now and then.
-  template <typename Ready>
-  bool Spin(Ready ready) {
-    const bool probe = waits_++ % kProbe == 0;
-    const int spins = probe ? Platform::kMostSpins : spins_;
-    for (int tries = 0; tries < spins; ++tries) {
-      Platform::Pause();
-      if (ready()) {
-        spins_ = Platform::kMostSpins;
-        return true;
-      }
-    }
-    spins_ /= 2;
-    return false;
-  }
-
-  // The same, `most` times at most, and lets others run in between.
-  template <typename Ready>
-  bool Linger(Ready ready, int most = Platform::kMostYields) {
-    if (most > yields_) most = yields_;
-    for (int tries = 0; tries < most; ++tries) {
-      Platform::GiveWay();
-      if (ready()) return true;
-    }
-    return false;
-  }
-
-  // Had a longer wait been cheaper than that sleep?
-  void Slept(Platform::Clock::duration duration) noexcept {
-    const bool soon = duration < std::chrono::microseconds(100);
-    yields_ = soon ? 2 * yields_ : yields_ / 2;
-    if (yields_ > Platform::kMostYields) yields_ = Platform::kMostYields;
-    if (yields_ < kLeastYields) yields_ = kLeastYields;
-  }
-
- private:
-  static constexpr unsigned kProbe = 16;
-  static constexpr int kLeastYields =
-      Platform::kMostYields < 4 ? Platform::kMostYields : 4;
-
-  int spins_ = Platform::kMostSpins;
-  unsigned waits_ = 0;
-  int yields_ = Platform::kMostYields;
-};
 
 // Lives on the stack of the thread that waits and takes signals of other
 // threads.
@@ -101,8 +48,7 @@ class Parker {
       const auto ready = [&] {
         return Signalled(wanted) || (expired = deadline.Expired());
       };
-      Patience& patience = Patience::Mine();
-      static_cast<void>(patience.Spin(ready) || patience.Linger(ready));
+      AdaptiveSpin::OfThisThread().Poll(ready);
       if (Signalled(wanted)) return true;
     }
     for (;;) {
@@ -119,7 +65,7 @@ class Parker {
         signalled_.wait(lock);
       }
       lock.unlock();
-      Patience::Mine().Slept(Platform::Clock::now() - start);
+      AdaptiveSpin::OfThisThread().Slept(Platform::Clock::now() - start);
       // Without the lock: it may ask a clock of the user's.
       expired = deadline.Expired();
     }
@@ -189,36 +135,6 @@ class ThreadWaiter final : public Waker {
  private:
   Parker parker_;
 };
-
-// Lets others run, a few times at most, until `attempt()` no longer returns
-// kPending: what comes before somebody queues. Few, because who is not queued
-// may be overtaken. Between two attempts it does not look, and lets some time
-// pass where nobody else wants the processor: whoever looks too often finds few
-// values each time, and takes the channel's memory from the other side.
-template <typename Attempt>
-Outcome LingerFor(const Deadline& deadline, const std::stop_token& stop,
-                  Attempt attempt) noexcept {
-  constexpr int kFewLooks = 4;
-  constexpr int kMoreYields = Platform::kMostYields / 16;
-  constexpr std::chrono::nanoseconds kBetweenLooks(600);
-  Deadline end = deadline;
-  const auto over = [&] { return end.Expired() || stop.stop_requested(); };
-  if (over()) return Outcome::kPending;
-  Patience& patience = Patience::Mine();
-  auto looked = Platform::Clock::now();
-  Outcome outcome = Outcome::kPending;
-  const auto ready = [&] {
-    for (int i = 0; i < kMoreYields; ++i) {
-      if (Platform::Clock::now() - looked >= kBetweenLooks) break;
-      Platform::GiveWay();
-    }
-    outcome = attempt();
-    looked = Platform::Clock::now();
-    return outcome != Outcome::kPending || over();
-  };
-  patience.Linger(ready, kFewLooks);
-  return outcome;
-}
 
 // Waits for one operation: `start(operation)` completes or queues it,
 // `cancel(operation)` takes it out of its queue. Returns kPending if the

@@ -107,10 +107,12 @@ struct StdPlatform {
     return local;
   }
 
-  // How often a thread that waits looks again before it sleeps, at most: in a
-  // row, and with a yield before each look.
-  static constexpr int kMostSpins = 32;
-  static constexpr int kMostYields = 128;
+  // How a thread polls before it sleeps (adaptive_spin.h): how long it spins
+  // before it yields, how long it polls in all, and how long it lets values
+  // gather between two attempts.
+  static constexpr std::chrono::nanoseconds kSpinTime{4000};
+  static constexpr std::chrono::nanoseconds kLongestPoll{100'000};
+  static constexpr std::chrono::nanoseconds kBetweenAttempts{600};
 
   // Of how many values one may be followed by a loan (back_lock.h).
   static constexpr std::size_t kLendEvery = 32;
