@@ -162,12 +162,17 @@ class Program {
   }
 
   void Help() {
+    // A call that is stopped needs no other help.
+    for (Actor* const actor : main().others) {
+      Caller& calls = actor->calls();
+      AwaitThat([&] {
+        if (calls.stoppable()) calls.RequestStop();
+        return !calls.stoppable();
+      });
+    }
     main().calls().WithParts([&](auto& part) {
       for (auto& place : part.world->places) Help(place);
     });
-    for (Actor* const actor : main().others) {
-      actor->calls().RequestStop();
-    }
   }
 
   template <typename T>
@@ -207,6 +212,10 @@ class Program {
         return gate.channel.waiting_senders() == 1 &&
                feed->feed.waiting_senders() == sends - 1;
       });
+      Holding& newcomer = main().NewHolding();
+      if (dice(2) == 0) {
+        main().Subscribe(feed, part.world->places.front(), newcomer);
+      }
       switch (dice(5)) {
         case 0:
           main().Unsubscribe(holding);
@@ -240,6 +249,9 @@ class Program {
       for (const auto& holding : actor.holdings()) {
         if (!holding->plain || holding->lives.empty()) continue;
         const Life& life = holding->lives.front();
+        main().calls().Expect(
+            life.feed->end.over.get() == kNever || holding->err.closed(),
+            "a subscription outlives its feed");
         if (life.left_alone() && !holding->err.closed()) {
           record_.alive_at_rest.push_back(&life);
         }

@@ -41,6 +41,7 @@ class Actor {
   void Run() {
     for (std::uint32_t i = 0; i < shared_->plan.calls; ++i) {
       Act();
+      calls_.Returned();
       ++shared_->progress[number_];
     }
     calls_.WithParts([](auto& part) { part.feeds.clear(); });

@@ -233,6 +233,12 @@ class Caller {
     stops_[stop_.load(std::memory_order_relaxed)].request_stop();
   }
 
+  // Whether it is in a call that ends once its stop was requested.
+  [[nodiscard]] bool stoppable() const {
+    return stoppable_.load(std::memory_order_relaxed);
+  }
+  void Returned() { stoppable_.store(false, std::memory_order_relaxed); }
+
   void Expect(bool good, const char* what) {
     if (!good) wrong_.emplace_back(what);
   }
@@ -255,8 +261,8 @@ class Caller {
   template <typename To, typename U>
   void Send(Sent& sent, To& to, U&& value) {
     const auto moment = std::chrono::microseconds(dice_(200));
-    const std::uint32_t way = dice_(8);
-    sent.patient = way > 4;
+    const std::uint32_t way = dice_(10);
+    sent.patient = way > 6;
     sent.began = Now();
     switch (way) {
       case 0:
@@ -277,6 +283,16 @@ class Caller {
         sent.result = to.Send(std::forward<U>(value), Stop());
         break;
       case 5:
+      case 6:
+        if constexpr (requires { to.SendReady(std::forward<U>(value)); }) {
+          sent.result =
+              way == 5 ? to.SendReady(std::forward<U>(value))
+                       : to.SendFor(std::forward<U>(value), moment, Stop());
+        } else {
+          sent.result = to.TrySend(std::forward<U>(value));
+        }
+        break;
+      case 7:
         sent.result =
             to.SendFor(std::forward<U>(value), std::chrono::hours(24));
         break;
@@ -299,6 +315,7 @@ class Caller {
 
   // A stop that another thread may request; a new one once it was.
   std::stop_token Stop() {
+    stoppable_.store(true, std::memory_order_relaxed);
     const std::size_t now = stop_.load(std::memory_order_relaxed);
     if (stops_[now].stop_requested() && now + 1 < stops_.size()) {
       stop_.store(now + 1, std::memory_order_relaxed);
@@ -336,6 +353,7 @@ class Caller {
   std::vector<Receipt> receipts_;
   std::deque<std::stop_source> stops_;
   std::atomic<std::size_t> stop_ = 0;
+  std::atomic<bool> stoppable_ = false;
   std::vector<std::string> wrong_;
 };
 
