@@ -530,7 +530,7 @@ class World {
       const Channel<T>& channel = channels_[offer.channel];
       if (offer.sends) {
         cases.push_back(OnSend(channel, Make<T>(offer.value),
-                                  [&call, i] { call.handler = i; }));
+                               [&call, i] { call.handler = i; }));
       } else {
         cases.emplace_back(
             OnReceive(channel, [&call, &offer, i](std::optional<T> value) {
