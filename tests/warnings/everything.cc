@@ -26,8 +26,10 @@ namespace {
 using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::JoinSubscriptions;
+using fanfare::Loop;
 using fanfare::NewSubscription;
 using fanfare::OnDefault;
+using fanfare::OnEnd;
 using fanfare::OnReceive;
 using fanfare::OnSend;
 using fanfare::OnStop;
@@ -37,6 +39,7 @@ using fanfare::Resubscribe;
 using fanfare::ResubscribeErr;
 using fanfare::Select;
 using fanfare::SelectCase;
+using fanfare::SelectLoop;
 using fanfare::Sender;
 using fanfare::Subscription;
 using fanfare::SubscriptionScope;
@@ -158,6 +161,14 @@ void UseSelect(std::size_t capacity) {
   Count(Select(OnReceive(channel, on_value), OnTimeout(kSoon)));
   Count(Select(OnReceive(closed, on_value), OnSend(closed, Value<T>())));
   Count(Select());
+  Count(Select(OnTimeout(std::chrono::steady_clock::now(), on_event)));
+  Count(Select(OnTimeout(std::chrono::system_clock::now())));
+  const Subscription empty;
+  Count(Select(OnEnd(empty), OnEnd(empty, on_event),
+               OnEnd(empty, [](std::exception_ptr error) { Count(error); })));
+  Count(SelectLoop(OnReceive(channel, on_value), OnSend(channel, Value<T>()),
+                   OnTimeout(kSoon, [] { return Loop::kBreak; }), OnEnd(empty),
+                   OnStop(Stopped())));
   T value = Value<T>();
   std::vector<SelectCase> cases;
   cases.reserve(4);
