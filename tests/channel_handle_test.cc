@@ -173,8 +173,8 @@ TEST_CASE("C2: to assign to one view of a channel assigns to both") {
     const Channel<int> same = channel;
     const Sender<int>& view = channel;
     sending = view;
-    Sender<int>& itself = sending;
-    sending = std::move(itself);
+    Sender<int>& again = sending;
+    sending = std::move(again);
     receiving = channel;
     CheckBothAre(channel, same);
   }

@@ -80,6 +80,10 @@ template <typename T>
 class Sender : public detail::Handle<Sender<T>, T> {
   using Base = detail::Handle<Sender<T>, T>;
 
+  // What copies is a template, because clang++ 14 looks at the constraints of
+  // other functions as soon as the class is named, when T may be incomplete: a
+  // struct that has a channel of itself.
+
  public:
   // A nil sender, as a moved-from one is (C3): blocking calls wait for their
   // stop or deadline, forever without; TrySend fails; Close does nothing.
@@ -95,8 +99,8 @@ class Sender : public detail::Handle<Sender<T>, T> {
   // until a receive takes the value. Returns true if it was delivered, and
   // false if the channel is closed, before or meanwhile. Cost: an uncontended
   // atomic exchange and a move; allocates nothing. (C4, C5)
-  template <detail::CopyOf<T> U = T>
-  bool Send(const std::type_identity_t<U>& value) const {
+  template <std::copy_constructible = T>
+  bool Send(const T& value) const {
     T copy(value);
     return Deliver(copy);
   }
@@ -105,9 +109,8 @@ class Sender : public detail::Handle<Sender<T>, T> {
   // Sends `value` as above, but blocks no longer than until `stop` is
   // requested; returns false then. A send that can go ahead at once does so
   // even if the stop was requested before. (C6)
-  template <detail::CopyOf<T> U = T>
-  bool Send(const std::type_identity_t<U>& value,
-            const std::stop_token& stop) const {
+  template <std::copy_constructible = T>
+  bool Send(const T& value, const std::stop_token& stop) const {
     T copy(value);
     return Deliver(copy, detail::Deadline::Never(), stop);
   }
@@ -118,9 +121,8 @@ class Sender : public detail::Handle<Sender<T>, T> {
   // Sends `value` as above, but blocks for at most `duration` (not at all if it
   // is zero or negative, without a limit if it is duration::max()), and no
   // longer than until `stop` is requested; returns false then. (C6)
-  template <detail::CopyOf<T> U = T, typename Rep, typename Period>
-  bool SendFor(const std::type_identity_t<U>& value,
-               std::chrono::duration<Rep, Period> duration,
+  template <typename Rep, typename Period, std::copy_constructible = T>
+  bool SendFor(const T& value, std::chrono::duration<Rep, Period> duration,
                const std::stop_token& stop = {}) const {
     T copy(value);
     return Deliver(copy, detail::Deadline::After(duration), stop);
@@ -135,8 +137,8 @@ class Sender : public detail::Handle<Sender<T>, T> {
   // clock, nor than until `stop` is requested; returns false then. The clock
   // may be set: it is asked again at least once a second. If its now() throws,
   // the call gives up, and throws that if nothing was sent. (C6)
-  template <detail::CopyOf<T> U = T, typename Clock, typename Duration>
-  bool SendUntil(const std::type_identity_t<U>& value,
+  template <typename Clock, typename Duration, std::copy_constructible = T>
+  bool SendUntil(const T& value,
                  std::chrono::time_point<Clock, Duration> moment,
                  const std::stop_token& stop = {}) const {
     T copy(value);
@@ -152,8 +154,8 @@ class Sender : public detail::Handle<Sender<T>, T> {
   // waits. Never blocks. Returns false if the channel is full or closed; an
   // lvalue is not copied then, unless the last room was lost to another thread
   // meanwhile. (C4, C5)
-  template <detail::CopyOf<T> U = T>
-  bool TrySend(const std::type_identity_t<U>& value) const {
+  template <std::copy_constructible = T>
+  bool TrySend(const T& value) const {
     return core() != nullptr && core()->TrySendCopy(value);
   }
   bool TrySend(T&& value) const {

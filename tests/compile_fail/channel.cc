@@ -132,8 +132,8 @@ bool Case(fanfare::Sender<int> ints, fanfare::Sender<long> longs) {
 #endif
 
 #ifdef COPY_OF_MOVE_ONLY
-// expect: cannot bind rvalue reference of type | no matching member function
-// for call to 'Send'
+// expect: no matching function for call to | no matching member function for
+// call to 'Send'
 void Case(fanfare::Sender<std::unique_ptr<int>> sender,
           const std::unique_ptr<int>& value) {
   sender.Send(value);

@@ -105,8 +105,8 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     return SlotAt(end.slot());
   }
   [[nodiscard]] T* SlotAt(std::size_t place) noexcept {
-    void* const slots = reinterpret_cast<std::byte*>(this) + FirstSlot();
-    return static_cast<T*>(slots) + place;
+    void* const first = reinterpret_cast<std::byte*>(this) + FirstSlot();
+    return static_cast<T*>(first) + place;
   }
 
   // A trivially copyable value is copied, not moved: a feed has many

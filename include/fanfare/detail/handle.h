@@ -11,7 +11,6 @@
 // knows that it is a part, by the lowest bit of its pointer, and changes both.
 // The Channel owns one reference for both parts.
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -129,12 +128,6 @@ class Handle {
 
   std::uintptr_t word_ = 0;
 };
-
-// T itself, if it can be copied. (Of a parameter of a template, because T may
-// be incomplete where the class around it is instantiated, and clang 14 would
-// ask.)
-template <typename U, typename T>
-concept CopyOf = std::same_as<U, T> && std::copy_constructible<U>;
 
 // Two handles, of any kinds, of channels of one T.
 template <typename A, typename B>
