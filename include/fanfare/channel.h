@@ -332,9 +332,7 @@ class Channel : public Sender<T>, public Receiver<T> {
   // Takes the reference over, for both parts.
   explicit Channel(detail::Ref<Core> shared) noexcept;
 
-  // Not inlined: g++ 12 would warn of it where a handle that is no part of a
-  // Channel is moved.
-  FANFARE_SELDOM void PointParts(Core* to) noexcept;
+  void PointParts(Core* to) noexcept;
 };
 
 // Whether two handles, of whatever kind, are of one channel, or both nil.

@@ -120,10 +120,15 @@ class Handle {
   }
   void Point(Core* core) noexcept {
     if (is_part()) {
-      static_cast<Channel<T>&>(static_cast<View&>(*this)).PointParts(core);
+      PointBothParts(core);
     } else {
       word_ = Word(core);
     }
+  }
+  // Not inlined: g++ 12 would warn of the cast where a handle that is no part
+  // is moved.
+  FANFARE_SELDOM void PointBothParts(Core* core) noexcept {
+    static_cast<Channel<T>&>(static_cast<View&>(*this)).PointParts(core);
   }
 
   std::uintptr_t word_ = 0;
