@@ -570,7 +570,8 @@ TEST_CASE("S7 S3: a case that cannot be made has not taken the value") {
     auto value = MoveOnly(new int(7));
     std::optional<SelectCase> made;
     auto handler = Faulty([] {});
-    fault.In([&] { made.emplace(OnSend(channel, std::move(value), handler)); });
+    fault.In(
+        [&] { made = SelectCase(OnSend(channel, std::move(value), handler)); });
     fault.Check(fault.struck() == fault.thrown(), "it throws");
     if (fault.thrown()) {
       fault.Check(value != nullptr && *value == 7, "the value is still there");

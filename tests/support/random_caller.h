@@ -151,27 +151,27 @@ class Caller {
     T value(sent);
     const Stamp began = Now();
     sent.began = began;
-    const auto select = [&](auto&&... limit) {
+    const auto select = [&](auto... limit) {
       return fanfare::Select(
           fanfare::OnReceive(first.channel,
                              [&](T got) { Log(first, began, std::move(got)); }),
           fanfare::OnReceive(
               second.channel,
               [&](Number got) { Log(second, began, std::move(got)); }, [] {}),
-          fanfare::OnSend(to.channel, std::move(value)),
-          std::forward<decltype(limit)>(limit)...);
+          fanfare::OnSend(to.channel, std::move(value)), limit()...);
     };
     std::size_t chosen = 0;
     switch (dice_(4)) {
       case 0:
-        chosen = select(fanfare::OnDefault());
+        chosen = select([] { return fanfare::OnDefault(); });
         break;
       case 1:
-        chosen =
-            select(fanfare::OnTimeout(std::chrono::microseconds(dice_(200))));
+        chosen = select([this] {
+          return fanfare::OnTimeout(std::chrono::microseconds(dice_(200)));
+        });
         break;
       case 2:
-        chosen = select(fanfare::OnStop(Stop()));
+        chosen = select([this] { return fanfare::OnStop(Stop()); });
         break;
       default:
         chosen = select();

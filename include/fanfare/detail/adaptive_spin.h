@@ -37,7 +37,7 @@ class AdaptiveSpin {
       const auto start = Clock::now();
       if (Spin(ready)) return true;
       used += Clock::now() - start;
-      used += Yield();
+      used += GiveWay();
       if (ready()) return true;
     } while (used < budget_);
     return false;
@@ -57,7 +57,7 @@ class AdaptiveSpin {
 
   // Lets other threads run: once, and again until `time` has passed, if there
   // are none. Returns how much of the time the thread itself used.
-  Clock::duration Yield(Clock::duration time = {}) noexcept {
+  Clock::duration GiveWay(Clock::duration time = {}) noexcept {
     const auto start = Clock::now();
     auto now = start;
     do {
@@ -101,7 +101,7 @@ Outcome PollBeforeQueueing(Deadline deadline, const std::stop_token& stop,
   AdaptiveSpin::Clock::duration used{};
   do {
     if (deadline.Expired() || stop.stop_requested()) return Outcome::kPending;
-    used += spin.Yield(Platform::kBetweenAttempts);
+    used += spin.GiveWay(Platform::kBetweenAttempts);
     const Outcome outcome = attempt();
     if (outcome != Outcome::kPending) return outcome;
   } while (used < kAttempts * Platform::kBetweenAttempts);

@@ -110,7 +110,7 @@ class ReceiveCase final : public Case {
     std::optional<T> received = std::move(received_);
     received_.reset();
     const bool open = received.has_value();
-    const After after = Handle(std::move(received));
+    const After after = Handle(received);
     return after == After::kContinue && !open ? After::kDrop : after;
   }
 
@@ -130,7 +130,7 @@ class ReceiveCase final : public Case {
     return mine == nullptr || mine->Try(*this) ? State::kReady : State::kLost;
   }
 
-  After Handle(std::optional<T> received) {
+  After Handle(std::optional<T>& received) {
     if constexpr (kIsEnd) {
       if constexpr (CalledWith<OnValue&, T>) {
         return detail::Call(on_value_, received ? *std::move(received) : T());
