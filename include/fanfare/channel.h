@@ -16,10 +16,10 @@
 // Send blocks for room, Receive for a value; both come with a stop token, a
 // duration, a point in time, and as Try…, which never blocks. Close ends it.
 //
-// A call that blocks looks again for a few microseconds, more or fewer as that
-// pays off for its thread, and lets other threads run meanwhile; then it
-// sleeps, on a condition variable, and uses no processor time. Only who sleeps
-// has to be woken.
+// A call that blocks polls for 4 to 100 microseconds of its own time, as long
+// as that has paid off for its thread, and yields to other threads meanwhile.
+// Then it sleeps on a condition variable and uses no processor time. A wake-up
+// is issued only if the other side is asleep.
 //
 // Thread safety: everything may be called from any thread at any time, except
 // that one handle is not assigned to or destroyed while it is used; give every
@@ -70,7 +70,8 @@ namespace fanfare::inline FANFARE_ABI {
 // C7: values arrive in the order sent; none is lost, doubled or torn. A send or
 // receive that is queued (waiting_senders() and waiting_receivers() count it)
 // is served in the order of the queue and before any newcomer on its side.
-// Before that, it lets others run and looks again, up to four times.
+// Before it queues, it yields and tries again for up to 2.4 microseconds, or,
+// to receive from a channel of capacity 1, spins for up to 4.
 //
 // C5: what a send does with its argument. An rvalue of type T is moved from
 // only if it was delivered. An lvalue of type T is copied by the caller before
