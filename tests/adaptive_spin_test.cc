@@ -53,6 +53,7 @@ using fanfare::detail::AdaptiveSpin;
 using fanfare::detail::Deadline;
 using fanfare::detail::Outcome;
 using fanfare::detail::PollBeforeQueueing;
+using fanfare::detail::PollForValues;
 using fanfare::detail::SpinBeforeQueueing;
 using spin::nanoseconds;
 using spin::pauses;
@@ -184,6 +185,88 @@ TEST_CASE(
             return ++attempts == 2 ? outcome : Outcome::kPending;
           }) == outcome);
     CHECK(attempts == 2);
+  }
+}
+
+namespace {
+
+// How a thread receives its next value: by a spin, or after a while in which
+// `gathered` values have come.
+bool Spins(std::size_t gathered, Outcome outcome = Outcome::kDone) {
+  yields = 0;
+  CHECK(PollForValues(
+            Deadline::Never(), {}, [&] { return outcome; },
+            [&] { return gathered - 1; }) == outcome);
+  return yields == 0;
+}
+
+// How many values in a row a thread receives by a spin.
+int SpinsInARow() {
+  int spins = 0;
+  while (spins < 2'000 && Spins(1)) ++spins;
+  return spins;
+}
+
+// As a thread is at first.
+void ForgetHowValuesCame() {
+  AdaptiveSpin::OfThisThread() = AdaptiveSpin();
+  spin::yield_takes = nanoseconds(100);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "C4: a thread lets values gather until that was in vain eight times") {
+  ForgetHowValuesCame();
+  for (const std::size_t few : {1, 2, 7, 1, 1, 1, 1, 1})
+    CHECK_FALSE(Spins(few));
+  CHECK(Spins(1));
+  // Once in a while it looks whether that is still so.
+  CHECK(SpinsInARow() == 510);
+  CHECK(SpinsInARow() == 511);
+  // What is there when it does decides.
+  CHECK(Spins(8));
+  CHECK(SpinsInARow() == 510);
+  CHECK(SpinsInARow() == 511);
+}
+
+TEST_CASE("C4: a thread lets values gather again once many have come") {
+  ForgetHowValuesCame();
+  for (int i = 0; i < 8; ++i) CHECK_FALSE(Spins(1));
+  for (int i = 0; i < 511; ++i) CHECK(Spins(1));
+  CHECK_FALSE(Spins(8));
+  for (int i = 0; i < 8; ++i) CHECK_FALSE(Spins(7));
+  CHECK(Spins(1));
+}
+
+TEST_CASE("C4: many values in between count as a thread's first") {
+  ForgetHowValuesCame();
+  for (int i = 0; i < 7; ++i) CHECK_FALSE(Spins(1));
+  CHECK_FALSE(Spins(8));
+  for (int i = 0; i < 8; ++i) CHECK_FALSE(Spins(1));
+  CHECK(Spins(1));
+}
+
+TEST_CASE("C4: a thread that others want the core of lets values gather") {
+  ForgetHowValuesCame();
+  for (int i = 0; i < 8; ++i) CHECK_FALSE(Spins(1));
+  PollInVain(AdaptiveSpin::OfThisThread(), kOthersRun);
+  for (int i = 0; i < 3; ++i) {
+    spin::yield_takes = kOthersRun;
+    CHECK_FALSE(Spins(1));
+  }
+  spin::yield_takes = nanoseconds(100);
+  CHECK_FALSE(Spins(1));
+  CHECK(Spins(1));
+}
+
+TEST_CASE("C4: a channel that stayed empty, or was closed, had few values") {
+  for (const Outcome outcome : {Outcome::kPending, Outcome::kClosed}) {
+    ForgetHowValuesCame();
+    for (int i = 0; i < 8; ++i) CHECK_FALSE(Spins(100, outcome));
+    CHECK(Spins(1));
+    // After a spin for nothing it queues.
+    CHECK(Spins(1, Outcome::kPending));
   }
 }
 

@@ -70,8 +70,9 @@ namespace fanfare::inline FANFARE_ABI {
 // C7: values arrive in the order sent; none is lost, doubled or torn. A send or
 // receive that is queued (waiting_senders() and waiting_receivers() count it)
 // is served in the order of the queue and before any newcomer on its side.
-// Before it queues, it yields and tries again for up to 2.4 microseconds, or,
-// to receive from a channel of capacity 1, spins for up to 4.
+// Before it queues, it yields and tries again for up to 2.4 microseconds. A
+// receive spins instead, for up to 4, if the channel has room for one value or
+// the values that its thread received of late came one by one.
 //
 // C5: what a send does with its argument. An rvalue of type T is moved from
 // only if it was delivered. An lvalue of type T is copied by the caller before

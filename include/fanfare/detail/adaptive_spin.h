@@ -14,6 +14,11 @@
 //     thread yields only: the answer may have to come from one of them.
 //   - how long polling pays off. A sleep that was shorter than the longest poll
 //     doubles the budget, a longer one halves it.
+//   - whether values come in numbers. If they do, it pays to let them gather:
+//     fewer looks, each of which takes a cache line from the sender. If they
+//     come one by one, that would only delay them.
+
+#include <cstddef>
 
 #include <fanfare/detail/deadline.h>
 #include <fanfare/detail/operation.h>
@@ -69,6 +74,24 @@ class AdaptiveSpin {
     return crowded_ ? Clock::duration(kCrowdedYield) : now - start;
   }
 
+  // Whether to spin for the next value instead of letting values gather. Once
+  // in a while the answer is no, to find out whether they come in numbers now.
+  [[nodiscard]] bool SpinsForValues() noexcept {
+    if (crowded_ || in_vain_ < kGatherInVain) return false;
+    if (++spins_ < kSpinsPerGather) return true;
+    spins_ = 0;
+    return false;
+  }
+
+  // Time was given to values to gather: so many have.
+  void Gathered(std::size_t values) noexcept {
+    if (values >= kMany) {
+      in_vain_ = 0;
+    } else if (in_vain_ < kGatherInVain) {
+      ++in_vain_;
+    }
+  }
+
   // Would a longer poll have been cheaper than that sleep?
   void Slept(Clock::duration duration) noexcept {
     budget_ = duration < kMost ? 2 * budget_ : budget_ / 2;
@@ -84,7 +107,14 @@ class AdaptiveSpin {
   static constexpr std::chrono::microseconds kLongestIdleYield{2};
   static constexpr std::chrono::microseconds kCrowdedYield{1};
 
+  static constexpr std::size_t kMany = 8;
+  // More than once in a row, because a sender of many may be away for a while.
+  static constexpr int kGatherInVain = 8;
+  static constexpr int kSpinsPerGather = 512;
+
   bool crowded_ = false;
+  int in_vain_ = 0;
+  int spins_ = 0;
   Clock::duration budget_ = kMost;
 };
 
@@ -120,6 +150,19 @@ Outcome SpinBeforeQueueing(Deadline deadline, const std::stop_token& stop,
     outcome = attempt();
     return outcome != Outcome::kPending;
   });
+  return outcome;
+}
+
+// The first for a receive from a channel that buffers, or the second if its
+// thread has learnt that values come one by one. `left()` is how many values
+// are in the channel.
+template <typename Attempt, typename Left>
+Outcome PollForValues(Deadline deadline, const std::stop_token& stop,
+                      Attempt attempt, Left left) noexcept {
+  AdaptiveSpin& spin = AdaptiveSpin::OfThisThread();
+  if (spin.SpinsForValues()) return SpinBeforeQueueing(deadline, stop, attempt);
+  const Outcome outcome = PollBeforeQueueing(deadline, stop, attempt);
+  spin.Gathered(outcome == Outcome::kDone ? left() + 1 : 0);
   return outcome;
 }
 

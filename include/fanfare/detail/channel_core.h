@@ -318,6 +318,14 @@ class ChannelCore final : public ChannelMemory<T> {
         [this](Operation& o) { CancelSend(o); });
   }
 
+  // How many values are in the ring, read without its locks. The front first:
+  // it never overtakes the back.
+  [[nodiscard]] std::size_t LeftAbout() const noexcept {
+    const std::size_t front = front_.end.passed();
+    const std::size_t back = back_.end.passed();
+    return back > front ? back - front : 0;
+  }
+
   // What ReceiveAtFront has not done. (Without default arguments, which would
   // be made where a receive is inlined.)
   FANFARE_SELDOM std::optional<T> AwaitValue(Outcome outcome) {
@@ -332,7 +340,8 @@ class ChannelCore final : public ChannelMemory<T> {
     if (outcome == kMeets) outcome = MeetSender(receive);
     if (outcome == Outcome::kPending && capacity() > 0) {
       const auto attempt = [&] { return TryReceive(receive); };
-      outcome = gathers() ? PollBeforeQueueing(deadline, stop, attempt)
+      outcome = gathers() ? PollForValues(deadline, stop, attempt,
+                                          [this] { return LeftAbout(); })
                           : SpinBeforeQueueing(deadline, stop, attempt);
     }
     if (outcome == Outcome::kPending) {
