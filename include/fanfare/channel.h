@@ -58,7 +58,7 @@
 #include <fanfare/detail/receive_iterator.h>
 #include <fanfare/fwd.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 // The sending view: a handle, one pointer. Copies send on the same channel.
 //
@@ -276,7 +276,7 @@ class Receiver : public detail::Handle<Receiver<T>, T> {
   std::optional<T> Take(const Limits&... limits) const;
   // Out of line, so that a Receive is small enough to be inlined.
   template <typename... Limits>
-  FANFARE_SELDOM static void TakeNothing(const Limits&... limits) {
+  FANFARE_COLD static void TakeNothing(const Limits&... limits) {
     detail::WaitForNothing(limits...);
   }
 };
@@ -350,7 +350,7 @@ template <typename A, typename B>
 
 template <typename T>
 template <typename... Limits>
-FANFARE_ALWAYS std::optional<T> Receiver<T>::Take(
+FANFARE_ALWAYS_INLINE std::optional<T> Receiver<T>::Take(
     const Limits&... limits) const {
   std::optional<T> value = detail::Nothing<T>();
   detail::Landing<T> landing(value);
@@ -386,7 +386,7 @@ void Channel<T>::PointParts(Core* to) noexcept {
   Sending::word_ = Receiving::word_ = Sending::Word(to) | Sending::kPart;
 }
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 // size() is not how many values are to come: a view must not rely on it.
 template <typename T>

@@ -36,7 +36,7 @@
 #include <fanfare/detail/feed_core.h>
 #include <fanfare/subscription.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 // T is what a Channel<T> takes (channel.h), and copy-constructible. (F1)
 template <typename T>
@@ -244,6 +244,6 @@ Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
   return detail::SubscriptionAccess::Make(std::move(state));
 }
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_FEED_H_

@@ -8,9 +8,9 @@
 // A program must include this header instead of declaring the classes: they
 // live in an inline namespace, in which a declaration by hand would be missing.
 
-#include <fanfare/version.h>
+#include <fanfare/detail/config.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 template <typename T>
 class Channel;
@@ -24,6 +24,6 @@ class Subscription;
 class SubscriptionScope;
 class SelectCase;
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_FWD_H_

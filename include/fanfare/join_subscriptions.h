@@ -21,7 +21,7 @@
 #include <fanfare/select.h>
 #include <fanfare/subscription.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 // The first error of any member asks all to end, and is received from Err()
 // when they have; if all end well, so does the join. Unsubscribe asks all to
@@ -151,6 +151,6 @@ Subscription JoinSubscriptions(std::vector<Subscription> members) {
   return detail::Join(std::move(members));
 }
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_JOIN_SUBSCRIPTIONS_H_

@@ -27,7 +27,7 @@
 #include <fanfare/select.h>
 #include <fanfare/subscription.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 // What Resubscribe calls: takes a std::stop_token and returns a Subscription,
 // or anything that converts to one.
@@ -156,6 +156,6 @@ Subscription Resubscribe(std::chrono::duration<Rep, Period> backoff_max,
   return ResubscribeErr(backoff_max, std::move(without_error));
 }
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_RESUBSCRIBE_H_

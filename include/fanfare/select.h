@@ -47,7 +47,7 @@
 #include <fanfare/detail/select_cases.h>
 #include <fanfare/detail/select_engine.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 /// What Select returns when no case can ever happen. (S4)
 inline constexpr std::size_t kNoCase = static_cast<std::size_t>(-1);
@@ -378,6 +378,6 @@ using fanfare::Select;
 using fanfare::SelectLoop;
 }  // namespace detail
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_SELECT_H_

@@ -36,7 +36,7 @@
 #include <fanfare/detail/subscription_state.h>
 #include <fanfare/fwd.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 namespace detail {
 struct SubscriptionAccess;
@@ -258,6 +258,6 @@ Subscription NewSubscription(Producer&& producer) {
   return detail::SubscriptionAccess::Make(std::move(state));
 }
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_SUBSCRIPTION_H_

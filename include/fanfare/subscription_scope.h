@@ -25,7 +25,7 @@
 #include <fanfare/detail/scope_core.h>
 #include <fanfare/subscription.h>
 
-namespace fanfare::inline FANFARE_ABI {
+namespace fanfare { inline namespace FANFARE_ABI {
 
 class SubscriptionScope {
  public:
@@ -80,6 +80,6 @@ class SubscriptionScope {
   detail::Ref<detail::ScopeCore> core_ = detail::Ref<detail::ScopeCore>::Make();
 };
 
-}  // namespace fanfare::inline FANFARE_ABI
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_SUBSCRIPTION_SCOPE_H_

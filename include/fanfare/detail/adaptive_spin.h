@@ -24,7 +24,7 @@
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class AdaptiveSpin {
  public:
@@ -166,6 +166,6 @@ Outcome PollForValues(Deadline deadline, const std::stop_token& stop,
   return outcome;
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_ADAPTIVE_SPIN_H_

@@ -28,18 +28,18 @@
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/turn.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class BackLock {
  public:
-  FANFARE_ALWAYS void lock() noexcept {
+  FANFARE_ALWAYS_INLINE void lock() noexcept {
     if (!try_lock()) [[unlikely]]
       LockLent();
   }
-  FANFARE_ALWAYS void unlock() noexcept { lock_.unlock(); }
+  FANFARE_ALWAYS_INLINE void unlock() noexcept { lock_.unlock(); }
 
   // False: it is lent, and was not locked.
-  FANFARE_ALWAYS bool try_lock() noexcept {
+  FANFARE_ALWAYS_INLINE bool try_lock() noexcept {
     lock_.lock();
     if (borrower_.load(std::memory_order_acquire) == nullptr) [[likely]]
       return true;
@@ -50,7 +50,7 @@ class BackLock {
   // The two halves of lock() where the lock is lent, for a thread that must
   // take another lock in between. Ends the loan, or waits for its end; the lock
   // is not lent again before the second half.
-  FANFARE_SELDOM void EndLoan() noexcept {
+  FANFARE_COLD void EndLoan() noexcept {
     BriefWait<Platform> turn_taken;
     for (bool counted = false;; turn_taken.Wait()) {
       const LockGuard lock(lock_);
@@ -73,7 +73,8 @@ class BackLock {
 
   // The rest is for the thread that has the turn.
 
-  [[nodiscard]] FANFARE_ALWAYS bool LentTo(const Turn& turn) const noexcept {
+  [[nodiscard]] FANFARE_ALWAYS_INLINE bool LentTo(
+      const Turn& turn) const noexcept {
     return borrower_.load(std::memory_order_relaxed) == &turn;
   }
   // Called with the lock held, which is unlocked as ever. Does nothing while a
@@ -91,7 +92,7 @@ class BackLock {
   }
 
  private:
-  FANFARE_SELDOM void LockLent() noexcept {
+  FANFARE_COLD void LockLent() noexcept {
     EndLoan();
     LockAfterLoan();
   }
@@ -105,6 +106,6 @@ class BackLock {
   std::uint16_t wanted_ = 0;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_BACK_LOCK_H_

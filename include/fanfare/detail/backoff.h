@@ -8,7 +8,7 @@
 
 #include <fanfare/detail/duration.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Backoff {
  public:
@@ -40,6 +40,6 @@ class Backoff {
   Duration next_{0};  // zero: nothing has failed yet
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_BACKOFF_H_

@@ -6,10 +6,9 @@
 
 #include <cstddef>
 
-#include <fanfare/detail/spin_lock.h>
-#include <fanfare/version.h>
+#include <fanfare/detail/config.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 inline constexpr std::size_t kCacheLine = 64;
 
@@ -17,7 +16,7 @@ inline constexpr std::size_t kCacheLine = 64;
 // KiB of it, and does not wait for them. (The write would wait, and whoever
 // then takes a lock waits for the write.)
 template <typename T>
-FANFARE_ALWAYS void FetchToWrite(const T* place) noexcept {
+FANFARE_ALWAYS_INLINE void FetchToWrite(const T* place) noexcept {
   constexpr std::size_t kSize = sizeof(T) < 1024 ? sizeof(T) : 1024;
   [[maybe_unused]] const auto* const last =
       reinterpret_cast<const unsigned char*>(place) + kSize - 1;
@@ -32,6 +31,6 @@ FANFARE_ALWAYS void FetchToWrite(const T* place) noexcept {
   }
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_CACHE_H_

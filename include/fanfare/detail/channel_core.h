@@ -35,7 +35,7 @@
 #include <fanfare/detail/parker.h>
 #include <fanfare/detail/ref.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class ChannelCore final : public ChannelMemory<T> {
@@ -92,8 +92,8 @@ class ChannelCore final : public ChannelMemory<T> {
   // The same by who has the turn of a feed, which borrows the back now and then
   // if it `borrows` (back_lock.h). kLent: another feed has borrowed it.
   static constexpr Outcome kLent{0xfe};
-  FANFARE_ALWAYS Outcome TrySend(Turn& turn, bool borrows, Operation& send,
-                                 T& value) noexcept {
+  FANFARE_ALWAYS_INLINE Outcome TrySend(Turn& turn, bool borrows,
+                                        Operation& send, T& value) noexcept {
     if (back_.lock.LentTo(turn)) {
       // It is not closed, and nobody waits for a value: the loan would be over.
       if (back_.refuses && send.retired) return Outcome::kClosed;
@@ -171,7 +171,7 @@ class ChannelCore final : public ChannelMemory<T> {
     }
   }
   // The receives put the value into a Landing.
-  FANFARE_ALWAYS void TryReceiveAt(Landing<T>& target) noexcept {
+  FANFARE_ALWAYS_INLINE void TryReceiveAt(Landing<T>& target) noexcept {
     if (ReceiveAtFront(target) == kMeets) Put(ReceiveFromSender(), target);
   }
   // `limits`: none, or a deadline and a stop token.
@@ -184,7 +184,8 @@ class ChannelCore final : public ChannelMemory<T> {
     return outcome == Outcome::kDone;
   }
   template <typename... Limits>
-  FANFARE_ALWAYS void ReceiveAt(Landing<T>& target, const Limits&... limits) {
+  FANFARE_ALWAYS_INLINE void ReceiveAt(Landing<T>& target,
+                                       const Limits&... limits) {
     const Outcome outcome = ReceiveAtFront(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
       Put(AwaitValue(outcome, limits...), target);
@@ -254,7 +255,7 @@ class ChannelCore final : public ChannelMemory<T> {
   static constexpr Outcome kMeets{0xff};
 
   // A send that concerns the back alone, with its lock held.
-  FANFARE_ALWAYS Outcome SendAtBack(Operation& send, T& value) noexcept {
+  FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
     if (back_.refuses && (back_.closed || send.retired)) {
       return Outcome::kClosed;
     }
@@ -269,7 +270,7 @@ class ChannelCore final : public ChannelMemory<T> {
   // send waits for room. kMeets: a send waits, and the front is still locked,
   // for MeetSender.
   template <typename Target>
-  FANFARE_ALWAYS Outcome ReceiveAtFront(Target& target) noexcept {
+  FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
     front_.lock.lock();
     if (!front_.waiting.empty()) return kMeets;
     const LockGuard lock(front_.lock, std::adopt_lock);
@@ -285,7 +286,7 @@ class ChannelCore final : public ChannelMemory<T> {
     return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr,
                                                 std::adopt_lock);
   }
-  FANFARE_SELDOM std::optional<T> ReceiveFromSender() noexcept {
+  FANFARE_COLD std::optional<T> ReceiveFromSender() noexcept {
     std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
@@ -293,8 +294,8 @@ class ChannelCore final : public ChannelMemory<T> {
     return value;
   }
   // Inlined, or else the Landing would be in memory.
-  FANFARE_ALWAYS static void Put(std::optional<T>&& value,
-                                 Landing<T>& target) noexcept {
+  FANFARE_ALWAYS_INLINE static void Put(std::optional<T>&& value,
+                                        Landing<T>& target) noexcept {
     if (value) target.emplace(std::move(*value));
   }
 
@@ -305,9 +306,9 @@ class ChannelCore final : public ChannelMemory<T> {
            (!back_.waiting.empty() || back_.end.HasRoom(front_.end));
   }
 
-  FANFARE_SELDOM Outcome AwaitRoom(Operation& send,
-                                   const Deadline& deadline = Deadline::Never(),
-                                   const std::stop_token& stop = {}) {
+  FANFARE_COLD Outcome AwaitRoom(Operation& send,
+                                 const Deadline& deadline = Deadline::Never(),
+                                 const std::stop_token& stop = {}) {
     if (gathers()) {
       const Outcome outcome =
           PollBeforeQueueing(deadline, stop, [&] { return TrySend(send); });
@@ -328,12 +329,12 @@ class ChannelCore final : public ChannelMemory<T> {
 
   // What ReceiveAtFront has not done. (Without default arguments, which would
   // be made where a receive is inlined.)
-  FANFARE_SELDOM std::optional<T> AwaitValue(Outcome outcome) {
+  FANFARE_COLD std::optional<T> AwaitValue(Outcome outcome) {
     return AwaitValue(outcome, Deadline::Never(), {});
   }
-  FANFARE_SELDOM std::optional<T> AwaitValue(Outcome outcome,
-                                             const Deadline& deadline,
-                                             const std::stop_token& stop) {
+  FANFARE_COLD std::optional<T> AwaitValue(Outcome outcome,
+                                           const Deadline& deadline,
+                                           const std::stop_token& stop) {
     std::optional<T> value = Nothing<T>();
     Operation receive;
     receive.value = &value;
@@ -357,9 +358,8 @@ class ChannelCore final : public ChannelMemory<T> {
   // `how` is an argument of BothEnds, or none. kLent: the back is lent, and
   // `how` is std::try_to_lock.
   template <auto kAttempt, typename... How>
-  FANFARE_SELDOM Outcome AtBothEnds(Operation& operation, Claim* claim,
-                                    OperationQueue* queue,
-                                    How... how) noexcept {
+  FANFARE_COLD Outcome AtBothEnds(Operation& operation, Claim* claim,
+                                  OperationQueue* queue, How... how) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
     {
@@ -408,6 +408,6 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_CHANNEL_CORE_H_

@@ -20,7 +20,7 @@
 #include <fanfare/detail/ref.h>
 #include <fanfare/detail/ring.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // A cache line, or what T needs. (Not asked of void and the like, for which a
 // line below says what is wrong.)
@@ -202,6 +202,6 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   }
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_CHANNEL_MEMORY_H_

@@ -12,7 +12,7 @@
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/uncancelled.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // A time point of a user's clock, for the call that waits for it.
 //
@@ -145,6 +145,6 @@ auto WaitUntil(const std::chrono::time_point<UserClock, Duration>& moment,
   return result;
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_DEADLINE_H_

@@ -9,7 +9,7 @@
 
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 using Seconds = std::chrono::duration<long double>;
 
@@ -35,6 +35,6 @@ template <typename To, typename Rep, typename Period>
   }
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_DURATION_H_

@@ -9,7 +9,7 @@
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // The thread in Send, as the channels that keep its offers see it.
 class FanOut final : public Waker {
@@ -59,6 +59,6 @@ class FanOut final : public Waker {
   Parker parker_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_FAN_OUT_H_

@@ -27,7 +27,7 @@
 #include <fanfare/detail/parker.h>
 #include <fanfare/detail/sent_value.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
@@ -139,8 +139,9 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
 
   // For the thread that has the turn.
   template <typename V, typename... Limits>
-  FANFARE_ALWAYS std::size_t Deliver(V& value, SentValue<T>& sent, Waits waits,
-                                     const Limits&... limits) {
+  FANFARE_ALWAYS_INLINE std::size_t Deliver(V& value, SentValue<T>& sent,
+                                            Waits waits,
+                                            const Limits&... limits) {
     std::size_t taken = 0;
     if constexpr (std::is_const_v<V>) {
       // A copy is the user's code, and may take its time.
@@ -153,8 +154,9 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
     return taken;
   }
   template <typename... Limits>
-  FANFARE_ALWAYS void DeliverOwn(T& offered, Waits waits, std::size_t& taken,
-                                 const Limits&... limits) {
+  FANFARE_ALWAYS_INLINE void DeliverOwn(T& offered, Waits waits,
+                                        std::size_t& taken,
+                                        const Limits&... limits) {
     const Laggards<T> laggards = Offer(offered, waits == Waits::kForAll, taken);
     if (!laggards.empty()) Await(laggards, taken, limits...);
   }
@@ -172,7 +174,7 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
 
   // A Send that does not find the turn free.
   template <typename V>
-  FANFARE_SELDOM std::size_t SendLater(
+  FANFARE_COLD std::size_t SendLater(
       V& value, Waits waits, const Deadline& deadline = Deadline::Never(),
       const std::stop_token& stop = {}) {
     WaitingSend send(waits);
@@ -207,7 +209,7 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
 
   // Looks after what has come up while this thread had the turn, and gives it
   // to the next Send, or back.
-  FANFARE_SELDOM void PassTurn() noexcept {
+  FANFARE_COLD void PassTurn() noexcept {
     Member* gone = nullptr;
     for (int served = 0;; ++served) {
       if (turn_.TakeLoanWanted()) EndLoans();
@@ -310,6 +312,6 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   Operation* drained_ = nullptr;  // the destructor that waits for all of them
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_FEED_CORE_H_

@@ -20,7 +20,7 @@
 #include <fanfare/detail/roll.h>
 #include <fanfare/detail/turn.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class FeedMembers : public RefCounted {
@@ -153,6 +153,6 @@ class FeedMembers : public RefCounted {
   std::size_t count_ = 0;    // without those
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_FEED_MEMBERS_H_

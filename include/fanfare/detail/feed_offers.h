@@ -20,7 +20,7 @@
 #include <fanfare/detail/laggards.h>
 #include <fanfare/detail/operation.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // What a Send waits for.
 enum class Waits {
@@ -79,16 +79,16 @@ class FeedOffers : public FeedMembers<T> {
   }
 
   // Blocks until they have taken theirs; adds those that did to `taken`.
-  FANFARE_SELDOM void Await(Laggards<T> laggards, std::size_t& taken,
-                            const Deadline& deadline = Deadline::Never(),
-                            const std::stop_token& stop = {}) {
+  FANFARE_COLD void Await(Laggards<T> laggards, std::size_t& taken,
+                          const Deadline& deadline = Deadline::Never(),
+                          const std::stop_token& stop = {}) {
     laggards.Await(
         deadline, stop,
         [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);
   }
 
   // The channels that are lent to this feed are free again.
-  FANFARE_SELDOM void EndLoans() noexcept {
+  FANFARE_COLD void EndLoans() noexcept {
     for (auto entry = members_.begin(); turn_.loans() > 0; ++entry) {
       entry->channel->EndLoanTo(turn_);
     }
@@ -97,8 +97,9 @@ class FeedOffers : public FeedMembers<T> {
  private:
   // Nothing is borrowed for values whose copies run code of the user's. After
   // loans had to be ended a walk borrows no more, so that they are ended once.
-  FANFARE_ALWAYS Outcome TrySend(ChannelCore<T>& channel, Operation& offer,
-                                 T& value, bool& borrows) noexcept {
+  FANFARE_ALWAYS_INLINE Outcome TrySend(ChannelCore<T>& channel,
+                                        Operation& offer, T& value,
+                                        bool& borrows) noexcept {
     if constexpr (Member::kCopiesLate) {
       const Outcome outcome = channel.TrySend(turn_, borrows, offer, value);
       if (outcome != ChannelCore<T>::kLent) [[likely]]
@@ -112,7 +113,7 @@ class FeedOffers : public FeedMembers<T> {
 
   // An offer was not taken; kClosed: the member's owner closed the channel, or
   // somebody is about to end it.
-  FANFARE_SELDOM void Refused(Member& member, Outcome outcome) noexcept {
+  FANFARE_COLD void Refused(Member& member, Outcome outcome) noexcept {
     member.Unload();
     if (outcome == Outcome::kClosed) {
       turn_.PromiseToLook();
@@ -141,6 +142,6 @@ class FeedOffers : public FeedMembers<T> {
   static constexpr std::size_t kMostLent = 1024;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_FEED_OFFERS_H_

@@ -14,7 +14,7 @@
 #include <fanfare/detail/sent_value.h>
 #include <fanfare/detail/subscription_state.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class FeedCore;
@@ -79,6 +79,6 @@ class FeedSubscription final : public SubscriptionState {
   FeedSubscription* next_ended_ = nullptr;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_FEED_SUBSCRIPTION_H_

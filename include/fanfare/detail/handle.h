@@ -21,7 +21,7 @@
 #include <fanfare/detail/ref.h>
 #include <fanfare/fwd.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // View is the Sender<T> or Receiver<T> that derives from it.
 template <typename View, typename T>
@@ -127,7 +127,7 @@ class Handle {
   }
   // Not inlined: g++ 12 would warn of the cast where a handle that is no part
   // is moved.
-  FANFARE_SELDOM void PointBothParts(Core* core) noexcept {
+  FANFARE_COLD void PointBothParts(Core* core) noexcept {
     static_cast<Channel<T>&>(static_cast<View&>(*this)).PointParts(core);
   }
 
@@ -148,6 +148,6 @@ struct HashOfHandle {
   }
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_HANDLE_H_

@@ -10,7 +10,7 @@
 
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class IntrusiveList;
@@ -81,6 +81,6 @@ class IntrusiveList {
   T* front_ = nullptr;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_INTRUSIVE_LIST_H_

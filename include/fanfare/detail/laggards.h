@@ -19,7 +19,7 @@
 #include <fanfare/detail/feed_subscription.h>
 #include <fanfare/detail/parker.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class Laggards {
@@ -135,6 +135,6 @@ class Laggards {
   Member* last_ = nullptr;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_LAGGARDS_H_

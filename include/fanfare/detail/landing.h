@@ -17,7 +17,7 @@
 
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // (Void has no size; ChannelCore says what is wrong with it.)
 template <typename T>
@@ -32,7 +32,7 @@ inline constexpr bool kFitsRegisters = [] {
 // An optional without a value. Of `std::optional<T> value;` g++ 12 makes one
 // whose every byte is cleared.
 template <typename T>
-[[nodiscard]] FANFARE_ALWAYS std::optional<T> Nothing() noexcept {
+[[nodiscard]] FANFARE_ALWAYS_INLINE std::optional<T> Nothing() noexcept {
   return std::nullopt;
 }
 
@@ -41,7 +41,7 @@ template <typename T, bool = kFitsRegisters<T>>
 class Landing {
  public:
   explicit Landing(std::optional<T>& value) noexcept : value_(value) {}
-  FANFARE_ALWAYS void emplace(T&& value) noexcept {
+  FANFARE_ALWAYS_INLINE void emplace(T&& value) noexcept {
     value_.emplace(std::move(value));
   }
   void Done(std::optional<T>&) noexcept {}
@@ -54,11 +54,11 @@ template <typename T>
 class Landing<T, true> {
  public:
   explicit Landing(const std::optional<T>&) noexcept {}
-  FANFARE_ALWAYS void emplace(T&& value) noexcept {
+  FANFARE_ALWAYS_INLINE void emplace(T&& value) noexcept {
     bytes_ = std::bit_cast<Bytes>(value);
     has_value_ = true;
   }
-  FANFARE_ALWAYS void Done(std::optional<T>& value) noexcept {
+  FANFARE_ALWAYS_INLINE void Done(std::optional<T>& value) noexcept {
     if (has_value_) value.emplace(std::bit_cast<T>(bytes_));
   }
 
@@ -71,6 +71,6 @@ class Landing<T, true> {
   bool has_value_ = false;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_LANDING_H_

@@ -11,7 +11,7 @@
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/ref.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Anything that is waited for, or that contains what is waited for.
 class Lineage : public RefCounted {
@@ -92,6 +92,6 @@ class Activity {
   Activity* const outer_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_LINEAGE_H_

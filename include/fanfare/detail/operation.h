@@ -32,7 +32,7 @@
 #include <fanfare/detail/intrusive_list.h>
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 enum class Outcome : std::uint8_t {
   kPending,  // nothing happened yet
@@ -195,6 +195,6 @@ inline void Refuse(OperationQueue& queue, OperationQueue& refused) noexcept {
   }
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_OPERATION_H_

@@ -13,7 +13,7 @@
 #include <fanfare/detail/platform.h>
 #include <fanfare/detail/uncancelled.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Lives on the stack of the thread that waits and takes signals of other
 // threads.
@@ -170,6 +170,6 @@ void WaitForNothing(const Deadline& deadline = Deadline::Never(),
       [](Operation&) {});
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_PARKER_H_

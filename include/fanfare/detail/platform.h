@@ -11,25 +11,13 @@
 //   #define FANFARE_PLATFORM ::MyPlatform
 //   #define FANFARE_ABI my_platform  // other names, so that both may be linked
 
-#if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
-#error "fanfare: needs C++20 (-std=c++20)"
-#endif
-#if !defined(__cpp_exceptions)
-#error "fanfare: needs exceptions (compile without -fno-exceptions)"
-#endif
-
-#include <version>
-
-#if !defined(__cpp_lib_jthread)
-#error \
-    "fanfare: needs std::stop_token (libc++ 18 and 19: -fexperimental-library)"
-#endif
+#include <fanfare/detail/config.h>  // first: <stop_token> may not exist
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <stop_token>  // nowhere else in the library: it may not exist
+#include <stop_token>  // nowhere else in the library
 #include <thread>
 
 // Durations, clocks and std::unique_ptr come with those. To include <chrono>
@@ -42,28 +30,12 @@
 
 #include <fanfare/detail/spin_lock.h>
 #include <fanfare/detail/uncancelled.h>
-#include <fanfare/version.h>
-
-// For what must not be doubled in a program whose libraries hide their symbols.
-#if defined(__GNUC__) && !defined(_WIN32)
-#define FANFARE_SHARED [[gnu::visibility("default")]]
-#else
-#define FANFARE_SHARED
-#endif
-
-// For arithmetic that is meant to wrap, which clang++'s -fsanitize=integer
-// would report.
-#if defined(__clang__)
-#define FANFARE_WRAPS [[clang::no_sanitize("integer")]]
-#else
-#define FANFARE_WRAPS
-#endif
 
 #ifndef FANFARE_PLATFORM
 #define FANFARE_PLATFORM StdPlatform
 #endif
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 struct StdPlatform {
   template <typename T>
@@ -133,6 +105,6 @@ struct StdPlatform {
 
 using Platform = FANFARE_PLATFORM;
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_PLATFORM_H_

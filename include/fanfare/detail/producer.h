@@ -16,7 +16,7 @@
 #include <fanfare/detail/subscription_state.h>
 #include <fanfare/detail/uncancelled.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Everything but the function.
 class ProducerSubscription : public SubscriptionState {
@@ -154,6 +154,6 @@ class FunctionSubscription final : public ProducerSubscription {
   std::optional<Producer> producer_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_PRODUCER_H_

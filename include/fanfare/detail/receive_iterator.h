@@ -13,7 +13,7 @@
 #include <fanfare/detail/platform.h>
 #include <fanfare/fwd.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
 class ReceiveIterator {
@@ -69,6 +69,6 @@ class ReceiveIterator {
   mutable std::optional<T> value_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_RECEIVE_ITERATOR_H_

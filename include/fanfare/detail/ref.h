@@ -10,7 +10,7 @@
 
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Starts with one reference, which Ref<T>::Adopt takes.
 class RefCounted {
@@ -120,6 +120,6 @@ class Ref {
   T* object_ = nullptr;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_REF_H_

@@ -12,14 +12,15 @@
 
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class RingEnd {
  public:
   explicit RingEnd(std::size_t capacity) noexcept : capacity_(capacity) {}
 
   // For the back. Acquire: what was in the slot has been taken.
-  [[nodiscard]] FANFARE_ALWAYS bool HasRoom(const RingEnd& front) noexcept {
+  [[nodiscard]] FANFARE_ALWAYS_INLINE bool HasRoom(
+      const RingEnd& front) noexcept {
     const std::size_t passed = passed_.load(std::memory_order_relaxed);
     if (passed - seen_ < capacity_) return true;
     seen_ = front.passed_.load(std::memory_order_acquire);
@@ -27,7 +28,8 @@ class RingEnd {
   }
 
   // For the front. Acquire: the slot's value is there.
-  [[nodiscard]] FANFARE_ALWAYS bool HasValue(const RingEnd& back) noexcept {
+  [[nodiscard]] FANFARE_ALWAYS_INLINE bool HasValue(
+      const RingEnd& back) noexcept {
     const std::size_t passed = passed_.load(std::memory_order_relaxed);
     if (passed != seen_) return true;
     seen_ = back.passed_.load(std::memory_order_acquire);
@@ -40,7 +42,7 @@ class RingEnd {
 
   // That was done; returns the slot that follows. Release: the other end sees
   // it.
-  FANFARE_ALWAYS std::size_t Pass() noexcept {
+  FANFARE_ALWAYS_INLINE std::size_t Pass() noexcept {
     std::size_t next = slot_ + 1;
     if (next == capacity_) next = 0;
     slot_ = next;
@@ -62,6 +64,6 @@ class RingEnd {
   const std::size_t capacity_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_RING_H_

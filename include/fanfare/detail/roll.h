@@ -15,9 +15,9 @@
 #include <cstdint>
 #include <vector>
 
-#include <fanfare/version.h>
+#include <fanfare/detail/config.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Member has a `place_` for the roll that it is in, and a channel().
 template <typename Member, typename Channel>
@@ -94,6 +94,6 @@ class Roll {
   Memory entries_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_ROLL_H_

@@ -14,7 +14,7 @@
 #include <fanfare/detail/intrusive_list.h>
 #include <fanfare/detail/subscription_state.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class ScopeCore;
 
@@ -263,6 +263,6 @@ class ScopeWrapper final : public SubscriptionState {
   const Ref<SubscriptionState> tracked_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_SCOPE_CORE_H_

@@ -14,7 +14,7 @@
 #include <fanfare/detail/channel_core.h>
 #include <fanfare/detail/select_engine.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Its address stands for the type T. (Not a constant: constants with the same
 // contents may be merged to one.)
@@ -356,6 +356,6 @@ concept PassingCase = std::derived_from<C, Case> && kRefersToRvalue<C>;
 template <typename C>
 concept KeepableCase = std::derived_from<C, Case> && !kRefersToRvalue<C>;
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_SELECT_CASES_H_

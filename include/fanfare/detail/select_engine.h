@@ -22,7 +22,7 @@
 #include <fanfare/detail/operation.h>
 #include <fanfare/detail/parker.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // What a SelectLoop does after a case has run.
 enum class After {
@@ -237,6 +237,6 @@ std::size_t ChooseAndRunLoop(std::array<Case*, kCount> cases,
   }
 }
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_SELECT_ENGINE_H_

@@ -18,7 +18,7 @@
 
 #include <fanfare/detail/platform.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Memory for one T, made and destroyed by hand.
 template <typename T>
@@ -83,6 +83,6 @@ class SentValue<T, true> {
   Slot<T> own_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_SENT_VALUE_H_

@@ -11,19 +11,9 @@
 #include <atomic>
 #include <mutex>  // std::adopt_lock
 
-#include <fanfare/version.h>
+#include <fanfare/detail/config.h>
 
-// For what a call seldom comes to, so that the rest of it can be inlined; and
-// for that rest, which compilers would rather call where it stands often.
-#if defined(__GNUC__)
-#define FANFARE_SELDOM [[gnu::cold, gnu::noinline]]
-#define FANFARE_ALWAYS [[gnu::always_inline]] inline
-#else
-#define FANFARE_SELDOM
-#define FANFARE_ALWAYS inline
-#endif
-
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // How to wait for a thread that is about to let go, unless it lost its
 // processor: a few looks, then way for others, and in the end sleep, because a
@@ -51,17 +41,17 @@ class BriefWait {
 template <typename P>
 class SpinLock {
  public:
-  FANFARE_ALWAYS void lock() noexcept {
+  FANFARE_ALWAYS_INLINE void lock() noexcept {
     if (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]] {
       LockHeld();
     }
   }
-  FANFARE_ALWAYS void unlock() noexcept {
+  FANFARE_ALWAYS_INLINE void unlock() noexcept {
     held_.store(0, std::memory_order_release);
   }
 
  private:
-  FANFARE_SELDOM void LockHeld() noexcept {
+  FANFARE_COLD void LockHeld() noexcept {
     BriefWait<P> held;
     while (held_.load(std::memory_order_relaxed) != 0 ||
            held_.exchange(1, std::memory_order_acquire) != 0) {
@@ -76,11 +66,11 @@ class SpinLock {
 template <typename Lock>
 class LockGuard {
  public:
-  FANFARE_ALWAYS explicit LockGuard(Lock& lock) noexcept : lock_(lock) {
+  FANFARE_ALWAYS_INLINE explicit LockGuard(Lock& lock) noexcept : lock_(lock) {
     lock_.lock();
   }
   LockGuard(Lock& locked, std::adopt_lock_t) noexcept : lock_(locked) {}
-  FANFARE_ALWAYS ~LockGuard() { lock_.unlock(); }
+  FANFARE_ALWAYS_INLINE ~LockGuard() { lock_.unlock(); }
   LockGuard(const LockGuard&) = delete;
   LockGuard& operator=(const LockGuard&) = delete;
 
@@ -88,6 +78,6 @@ class LockGuard {
   Lock& lock_;
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_SPIN_LOCK_H_

@@ -11,7 +11,7 @@
 #include <fanfare/channel.h>
 #include <fanfare/detail/lineage.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // A channel that is closed, for whoever has no error to tell. Never destroyed,
 // so that subscriptions with static storage can use it till the end.
@@ -138,6 +138,6 @@ class EndedSubscription final : public SubscriptionState {
   void RequestUnsubscribe() noexcept override {}
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_SUBSCRIPTION_STATE_H_

@@ -8,9 +8,9 @@
 
 #include <thread>  // brings <pthread.h> along where its threads are POSIX's
 
-#include <fanfare/version.h>
+#include <fanfare/detail/config.h>
 
-namespace fanfare::inline FANFARE_ABI::detail {
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Uncancelled {
  public:
@@ -34,6 +34,6 @@ class Uncancelled {
 #endif
 };
 
-}  // namespace fanfare::inline FANFARE_ABI::detail
+}}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_UNCANCELLED_H_
