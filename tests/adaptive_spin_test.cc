@@ -8,7 +8,7 @@
 
 #include <chrono>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "support/manual_clock.h"
 #include "support/real_parts.h"
@@ -43,7 +43,7 @@ struct SpinPlatform : RealParts {
 
 #include <stop_token>
 
-#include <fanfare/detail/adaptive_spin.h>
+#include <fanfare/detail/wait/adaptive_spin.h>
 
 #include "support/catch.h"
 

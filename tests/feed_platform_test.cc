@@ -13,7 +13,7 @@
 #include <mutex>
 #include <version>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "support/real_parts.h"
 

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <ratio>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "support/real_parts.h"
 

@@ -13,7 +13,7 @@
 #include <mutex>
 #include <thread>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "support/real_parts.h"
 
@@ -64,8 +64,8 @@ struct PriorityPlatform : RealParts {
   }
 };
 
-#include <fanfare/detail/operation.h>
-#include <fanfare/detail/turn.h>
+#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/feed/turnstile.h>
 
 #include "support/await.h"
 #include "support/catch.h"

@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "support/real_parts.h"
 

@@ -34,7 +34,7 @@
 // Handles are compared with ==, and hashed: equal are those of one channel, of
 // whatever kind, and nil equals nil. What every handle tells about its channel
 // (closed(), drained(), size(), capacity(), waiting_senders() and
-// waiting_receivers()) stands in detail/handle.h.
+// waiting_receivers()) stands in detail/channel/handle.h.
 //
 // Memory ordering: a send happens before its receive returns; the k-th receive
 // before the send k + capacity returns; Close before a closed result. (C9)
@@ -51,11 +51,11 @@
 #include <ranges>
 #endif
 
-#include <fanfare/detail/access.h>
-#include <fanfare/detail/channel_core.h>
-#include <fanfare/detail/handle.h>
-#include <fanfare/detail/landing.h>
-#include <fanfare/detail/receive_iterator.h>
+#include <fanfare/detail/channel/access.h>
+#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/channel/handle.h>
+#include <fanfare/detail/channel/receive_iterator.h>
+#include <fanfare/detail/channel/result_slot.h>
 #include <fanfare/fwd.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {

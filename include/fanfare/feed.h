@@ -33,7 +33,7 @@
 #include <utility>
 
 #include <fanfare/channel.h>
-#include <fanfare/detail/feed_core.h>
+#include <fanfare/detail/feed/feed_core.h>
 #include <fanfare/subscription.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {

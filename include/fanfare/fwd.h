@@ -8,7 +8,7 @@
 // A program must include this header instead of declaring the classes: they
 // live in an inline namespace, in which a declaration by hand would be missing.
 
-#include <fanfare/detail/config.h>
+#include <fanfare/detail/base/config.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
 

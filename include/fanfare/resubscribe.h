@@ -23,7 +23,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <fanfare/detail/backoff.h>
+#include <fanfare/detail/subscription/backoff.h>
 #include <fanfare/select.h>
 #include <fanfare/subscription.h>
 

@@ -44,8 +44,8 @@
 #include <vector>
 
 #include <fanfare/channel.h>
-#include <fanfare/detail/select_cases.h>
-#include <fanfare/detail/select_engine.h>
+#include <fanfare/detail/select/cases.h>
+#include <fanfare/detail/select/engine.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
 

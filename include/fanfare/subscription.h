@@ -32,8 +32,8 @@
 #include <variant>
 
 #include <fanfare/channel.h>
-#include <fanfare/detail/producer.h>
-#include <fanfare/detail/subscription_state.h>
+#include <fanfare/detail/subscription/producer.h>
+#include <fanfare/detail/subscription/subscription_state.h>
 #include <fanfare/fwd.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {

@@ -22,7 +22,7 @@
 #include <cstddef>
 #include <utility>
 
-#include <fanfare/detail/scope_core.h>
+#include <fanfare/detail/subscription/scope_core.h>
 #include <fanfare/subscription.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {

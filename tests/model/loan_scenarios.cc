@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include <fanfare/detail/back_lock.h>
-#include <fanfare/detail/turn.h>
+#include <fanfare/detail/channel/biased_lock.h>
+#include <fanfare/detail/feed/turnstile.h>
 #include <fanfare/feed.h>
 
 namespace model {

@@ -34,7 +34,7 @@
 #include <utility>
 #include <vector>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "tried.h"
 

@@ -17,7 +17,7 @@
 #include <random>
 #include <thread>
 
-#include <fanfare/detail/spin_lock.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 #include "real_parts.h"
 

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_BASE_DEADLINE_H_
+#define FANFARE_DETAIL_BASE_DEADLINE_H_
+
+// When a blocking call gives up: never, after a duration, or at a time point of
+// any clock.
+
+#include <exception>
+#include <type_traits>
+
+#include <fanfare/detail/base/duration.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/base/uncancelled.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// A time point of a user's clock, for the call that waits for it.
+//
+// What the clock's now() throws ends the wait, as the time point itself does,
+// so that nothing on the way has to expect an exception. The call that has
+// given up then passes it on by Rethrow().
+template <typename UserClock, typename Duration>
+class TimePoint {
+ public:
+  using Clock = Platform::Clock;
+
+  explicit TimePoint(const std::chrono::time_point<UserClock, Duration>& end)
+      : end_(end) {}
+  TimePoint(const TimePoint&) = delete;
+  TimePoint& operator=(const TimePoint&) = delete;
+
+  // How long to wait before the next call: none, if the time point has passed.
+  Clock::duration Left() noexcept {
+    // The clock may reach a cancellation point.
+    [[maybe_unused]] const Uncancelled uncancelled;
+    if (thrown_ != nullptr) return Clock::duration::zero();
+    try {
+      const Seconds left = Until(UserClock::now());
+      return Saturated<Clock::duration>(kLongest < left ? kLongest : left);
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return Clock::duration::zero();
+    }
+  }
+
+  void Rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  // A clock may be set forward, which is noticed at the next call. The steady
+  // clock is not set; a time point beyond its range must not be slept through.
+  static constexpr Seconds kLongest{std::is_same_v<UserClock, Clock> ? 3600
+                                                                     : 1};
+
+  [[nodiscard]] Seconds Until(const typename UserClock::time_point& now) const {
+    const Seconds left =
+        Seconds(end_.time_since_epoch()) - Seconds(now.time_since_epoch());
+    if constexpr (kMultiples<Duration, typename UserClock::duration>) {
+      // Exact where it matters.
+      constexpr Seconds kNear{1};
+      if (-kNear < left && left < kNear) return Seconds(end_ - now);
+    }
+    return left;
+  }
+
+  const std::chrono::time_point<UserClock, Duration> end_;
+  std::exception_ptr thrown_;
+};
+
+class Deadline {
+ public:
+  using Clock = Platform::Clock;
+
+  [[nodiscard]] static Deadline Never() noexcept { return Deadline(); }
+
+  // `duration` from now. A negative one is past at once; one too long for the
+  // clock (`duration::max()` of any unit) never ends.
+  template <typename Rep, typename Period>
+  [[nodiscard]] static Deadline After(
+      std::chrono::duration<Rep, Period> duration) {
+    Deadline deadline;
+    deadline.moment_ = Clock::now();
+    const auto wait = Saturated<Clock::duration>(duration);
+    deadline.bounded_ = wait < Clock::time_point::max() - deadline.moment_;
+    if (deadline.bounded_) deadline.moment_ += wait;
+    return deadline;
+  }
+
+  // Refers to `end`, which is asked again whenever the time that it said was
+  // left has passed.
+  template <typename UserClock, typename Duration>
+  [[nodiscard]] static Deadline At(
+      TimePoint<UserClock, Duration>& end) noexcept {
+    Deadline deadline;
+    deadline.end_ = &end;
+    deadline.left_ = [](void* asked) noexcept {
+      return static_cast<TimePoint<UserClock, Duration>*>(asked)->Left();
+    };
+    deadline.bounded_ = true;
+    deadline.moment_ = Clock::now();  // Expired() moves it on
+    return deadline;
+  }
+
+  // False: Never().
+  [[nodiscard]] bool bounded() const noexcept { return bounded_; }
+
+  // When to look at Expired() again.
+  [[nodiscard]] Clock::time_point moment() const noexcept { return moment_; }
+
+  // Whether it has passed. Moves moment() on where another clock says that time
+  // is left.
+  [[nodiscard]] bool Expired() noexcept {
+    if (!bounded_) return false;
+    const auto now = Clock::now();
+    if (now < moment_) return false;
+    if (left_ == nullptr) return true;
+    const Clock::duration left = left_(end_);
+    moment_ = now + left;
+    return left == Clock::duration::zero();
+  }
+
+  // Whether it ends before `other` does.
+  [[nodiscard]] bool Before(const Deadline& other) const noexcept {
+    return bounded_ && (!other.bounded_ || moment_ < other.moment_);
+  }
+
+ private:
+  Deadline() = default;
+
+  bool bounded_ = false;
+  Clock::time_point moment_{};
+  void* end_ = nullptr;  // a TimePoint
+  Clock::duration (*left_)(void*) noexcept = nullptr;
+};
+
+// Calls `wait(deadline)` for a time point of any clock and returns what it
+// returns; throws what the clock threw, if nothing came of the wait.
+template <typename UserClock, typename Duration, typename Wait>
+auto WaitUntil(const std::chrono::time_point<UserClock, Duration>& moment,
+               Wait wait) {
+  TimePoint end(moment);
+  auto result = wait(Deadline::At(end));
+  if (!result) end.Rethrow();
+  return result;
+}
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_BASE_DEADLINE_H_

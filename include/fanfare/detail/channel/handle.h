@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_CHANNEL_HANDLE_H_
+#define FANFARE_DETAIL_CHANNEL_HANDLE_H_
+
+// What Sender, Receiver and Channel have in common: a counted pointer to the
+// channel, and what can be asked of it.
+//
+// A Channel has two handles as its parts, one for each direction, and through a
+// reference to one of them that part alone can be assigned to or moved from.
+// Both parts must refer to the same channel afterwards. Therefore each of them
+// knows that it is a part, by the lowest bit of its pointer, and changes both.
+// The Channel owns one reference for both parts.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/base/ref.h>
+#include <fanfare/detail/channel/access.h>
+#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/fwd.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// View is the Sender<T> or Receiver<T> that derives from it.
+template <typename View, typename T>
+class Handle {
+  static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>>,
+                "fanfare: the T of a Channel<T> must be an object type that is "
+                "moved and destroyed without throwing");
+
+ public:
+  using value_type = T;
+
+  // Returns false if the handle is nil.
+  explicit operator bool() const noexcept { return core() != nullptr; }
+
+  // Each of the following returns what was true at some moment during the call.
+  // None of them blocks. On a nil handle they return false and 0. (C4)
+
+  // Returns true once Close was called.
+  [[nodiscard]] bool closed() const noexcept {
+    return core() != nullptr && core()->closed();
+  }
+  // Returns true once the channel is closed and empty. It stays so.
+  [[nodiscard]] bool drained() const noexcept {
+    return core() != nullptr && core()->drained();
+  }
+  // Returns the number of values in the channel.
+  [[nodiscard]] std::size_t size() const noexcept {
+    return core() != nullptr ? core()->size() : 0;
+  }
+  // Returns the number of values that the channel has room for.
+  [[nodiscard]] std::size_t capacity() const noexcept {
+    return core() != nullptr ? core()->capacity() : 0;
+  }
+  // Returns the number of sends that are queued, and of receives. Cost: linear
+  // in that number, during which no other call on the channel goes ahead.
+  [[nodiscard]] std::size_t waiting_senders() const noexcept {
+    return core() != nullptr ? core()->waiting_senders() : 0;
+  }
+  [[nodiscard]] std::size_t waiting_receivers() const noexcept {
+    return core() != nullptr ? core()->waiting_receivers() : 0;
+  }
+
+ protected:
+  using Core = ChannelCore<T>;
+  struct Part {};  // says that a handle is a part of a Channel
+
+  // A nil handle.
+  Handle() = default;
+  explicit Handle(Ref<Core> core) noexcept : word_(Word(core.Release())) {}
+  // A part of a Channel, which owns the reference.
+  Handle(Core* core, Part) noexcept : word_(Word(core) | kPart) {}
+
+  Handle(const Handle& other) noexcept : Handle(other.Share()) {}
+  Handle(Handle&& other) noexcept : Handle(other.Release()) {}
+  Handle& operator=(const Handle& other) noexcept {
+    Reset(other.Share());
+    return *this;
+  }
+  Handle& operator=(Handle&& other) noexcept {
+    Reset(other.Release());
+    return *this;
+  }
+  ~Handle() {
+    if (!is_part()) Ref<Core>::Adopt(core()).reset();
+  }
+
+  [[nodiscard]] Core* core() const noexcept {
+    return reinterpret_cast<Core*>(word_ & ~kPart);
+  }
+  // One more reference.
+  [[nodiscard]] Ref<Core> Share() const noexcept {
+    return core() != nullptr ? Ref<Core>::Share(core()) : Ref<Core>();
+  }
+  // The reference itself: the handle, or the Channel that it is a part of, is
+  // nil afterwards.
+  [[nodiscard]] Ref<Core> Release() noexcept {
+    auto released = Ref<Core>::Adopt(core());
+    Point(nullptr);
+    return released;
+  }
+
+ private:
+  friend struct Access;
+  friend class Channel<T>;
+
+  static constexpr std::uintptr_t kPart = 1;
+
+  static std::uintptr_t Word(const Core* core) noexcept {
+    return reinterpret_cast<std::uintptr_t>(core);
+  }
+  [[nodiscard]] bool is_part() const noexcept { return (word_ & kPart) != 0; }
+
+  void Reset(Ref<Core> core) noexcept {
+    const auto before = Ref<Core>::Adopt(this->core());
+    Point(core.Release());
+  }
+  void Point(Core* core) noexcept {
+    if (is_part()) {
+      PointBothParts(core);
+    } else {
+      word_ = Word(core);
+    }
+  }
+  // Not inlined: g++ 12 would warn of the cast where a handle that is no part
+  // is moved.
+  FANFARE_COLD void PointBothParts(Core* core) noexcept {
+    static_cast<Channel<T>&>(static_cast<View&>(*this)).PointParts(core);
+  }
+
+  std::uintptr_t word_ = 0;
+};
+
+// Two handles, of any kinds, of channels of one T.
+template <typename A, typename B>
+concept Comparable = requires(const A& a, const B& b) {
+  Access::Core(a) == Access::Core(b);
+};
+
+template <typename H>
+struct HashOfHandle {
+  std::size_t operator()(const H& handle) const noexcept {
+    // The low bits, which are the same for all, would share a bucket.
+    return reinterpret_cast<std::uintptr_t>(Access::Core(handle)) / kCacheLine;
+  }
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_CHANNEL_HANDLE_H_

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_DENSE_SET_H_
+#define FANFARE_DETAIL_FEED_DENSE_SET_H_
+
+// The members of a feed, one beside the other, each with its channel: so that a
+// Send finds the next channel without a look at what lies between. A member
+// knows its place, and can be taken out in constant time; the last one takes
+// its place then.
+//
+// A roll never allocates or frees by itself, because it is changed under a
+// lock. Memory is brought from outside and taken away again.
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <fanfare/detail/base/config.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// Member has a `place_` for the roll that it is in, and a channel().
+template <typename Member, typename Channel>
+class Roll {
+ public:
+  struct Entry {
+    Channel* channel;
+    Member* member;
+  };
+  using Memory = std::vector<Entry>;
+
+  // For `total` members and some more, so that it is seldom needed. Throws
+  // std::bad_alloc.
+  static void Reserve(Memory& memory, std::size_t total) {
+    memory.reserve(total + total / 4 + 2);
+  }
+
+  [[nodiscard]] bool HasRoom(std::size_t total) const noexcept {
+    return total <= entries_.capacity();
+  }
+  // Moves into `memory`, and leaves the old one there, if that is needed for
+  // `total` members. False: it would be too small as well.
+  bool MakeRoom(std::size_t total, Memory& memory) noexcept {
+    if (HasRoom(total)) return true;
+    if (total > memory.capacity()) return false;
+    memory.assign(entries_.begin(), entries_.end());
+    entries_.swap(memory);
+    return true;
+  }
+
+  // There is room.
+  void Add(Member& member) noexcept {
+    assert(HasRoom(size() + 1));
+    member.place_ = static_cast<std::uint32_t>(size());
+    entries_.push_back({&member.channel(), &member});
+  }
+
+  void Remove(Member& member) noexcept {
+    Entry& gap = entries_[member.place_];
+    gap = entries_.back();
+    gap.member->place_ = member.place_;
+    entries_.pop_back();
+  }
+
+  // Takes all members of `others`. One of the two has room for both.
+  void TakeAll(Roll& others) noexcept {
+    const std::size_t before = size();
+    if (HasRoom(before + others.size())) {
+      entries_.insert(entries_.end(), others.begin(), others.end());
+    } else {
+      assert(others.HasRoom(before + others.size()));
+      others.entries_.insert(others.begin(), begin(), end());
+      entries_.swap(others.entries_);
+    }
+    others.entries_.clear();
+    for (std::size_t place = before; place < size(); ++place) {
+      entries_[place].member->place_ = static_cast<std::uint32_t>(place);
+    }
+  }
+
+  // Gives its memory away. There are no members.
+  Memory TakeMemory() noexcept {
+    assert(size() == 0);
+    Memory memory;
+    entries_.swap(memory);
+    return memory;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return entries_.end(); }
+
+ private:
+  Memory entries_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_DENSE_SET_H_

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SELECT_CASES_H_
+#define FANFARE_DETAIL_SELECT_CASES_H_
+
+// The kinds of cases that a Select can have: receive, send, end, timeout, stop
+// and default.
+
+#include <concepts>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/select/engine.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// Its address stands for the type T. (Not a constant: constants with the same
+// contents may be merged to one.)
+template <typename T>
+FANFARE_SHARED inline char kType = 0;
+
+// Whether `handler(args...)` is a call: not with a pointer to a member, which
+// std::invocable lets pass.
+template <typename Handler, typename... Args>
+concept CalledWith = requires(Handler handler, Args&&... args) {
+  handler(std::forward<Args>(args)...);
+};
+
+struct NoHandler {
+  template <typename... Args>
+  void operator()(Args&&...) const noexcept {}
+};
+
+// What a handler returns to a SelectLoop.
+enum class Loop { kContinue, kBreak };
+
+// Calls a handler, whose result counts only if it is a Loop.
+template <typename Handler, typename... Args>
+After Call(Handler& handler, Args&&... args) {
+  using Result = decltype(handler(std::forward<Args>(args)...));
+  if constexpr (std::is_same_v<std::remove_cvref_t<Result>, Loop>) {
+    return handler(std::forward<Args>(args)...) == Loop::kBreak
+               ? After::kBreak
+               : After::kContinue;
+  } else {
+    static_cast<void>(handler(std::forward<Args>(args)...));
+    return After::kContinue;
+  }
+}
+
+// What a receive case does when its channel is closed and empty.
+enum class OnClosedChannel {
+  kPassNullopt,  // the handler gets the std::nullopt
+  kCallOther,    // a second handler is called
+  kPassNull,     // the handler of an end gets a null std::exception_ptr
+  kNever,        // nothing: the case is nil
+};
+
+// OnValue and OnClosed are references where the handler was an lvalue.
+template <typename T, OnClosedChannel kOnClosed, typename OnValue,
+          typename OnClosed>
+class ReceiveCase final : public Case {
+  static constexpr bool kIsEnd = kOnClosed == OnClosedChannel::kPassNull;
+
+ public:
+  ReceiveCase(Ref<ChannelCore<T>> core, OnValue&& on_value,
+              OnClosed&& on_closed)
+      : Case(kIsEnd ? Kind::kEnd : Kind::kReceive),
+        core_(std::move(core)),
+        on_value_(std::forward<OnValue>(on_value)),
+        on_closed_(std::forward<OnClosed>(on_closed)) {
+    value = &received_;
+  }
+
+  // The same case with handlers of its own.
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    using Owned = ReceiveCase<T, kOnClosed, std::decay_t<OnValue>,
+                              std::decay_t<OnClosed>>;
+    return std::make_unique<Owned>(
+        std::move(core_),
+        std::decay_t<OnValue>(std::forward<OnValue>(on_value_)),
+        std::decay_t<OnClosed>(std::forward<OnClosed>(on_closed_)));
+  }
+
+  // An end that comes while the receives are tried is not seen before they are
+  // queued.
+  void Arm() override {
+    if constexpr (kIsEnd) {
+      over_ = core_ && (core_->closed() || core_->size() != 0 ||
+                        core_->waiting_senders() != 0);
+    }
+  }
+  State Try() override {
+    if (!core_) return State::kNever;
+    if (kIsEnd && !over_) return State::kWaiting;
+    return Judge(core_->TryReceive(*this), nullptr);
+  }
+  State Start(ThreadWaiter& waiter) override {
+    waiter.Adopt(*this);
+    return Judge(core_->StartReceive(*this), &waiter.claim);
+  }
+  void Cancel() noexcept override { core_->CancelReceive(*this); }
+  bool CanRun() const noexcept override {
+    return kOnClosed != OnClosedChannel::kNever || outcome == Outcome::kDone;
+  }
+  After Run() override {
+    // A case that is kept and used again does not keep the value.
+    std::optional<T> received = std::move(received_);
+    received_.reset();
+    const bool open = received.has_value();
+    const After after = Handle(received);
+    return after == After::kContinue && !open ? After::kDrop : after;
+  }
+
+ private:
+  State Judge(Outcome now, Claim* mine) noexcept {
+    switch (now) {
+      case Outcome::kDone:
+        return State::kReady;
+      case Outcome::kPending:
+        return State::kWaiting;
+      case Outcome::kLost:
+        return State::kLost;
+      case Outcome::kClosed:
+        break;
+    }
+    if (kOnClosed == OnClosedChannel::kNever) return State::kNever;
+    return mine == nullptr || mine->Try(*this) ? State::kReady : State::kLost;
+  }
+
+  After Handle(std::optional<T>& received) {
+    if constexpr (kIsEnd) {
+      if constexpr (CalledWith<OnValue&, T>) {
+        return detail::Call(on_value_, received ? *std::move(received) : T());
+      } else {
+        return detail::Call(on_value_);
+      }
+    } else if constexpr (kOnClosed == OnClosedChannel::kPassNullopt) {
+      return detail::Call(on_value_, std::move(received));
+    } else if (received.has_value()) {
+      return detail::Call(on_value_, *std::move(received));
+    } else {
+      return detail::Call(on_closed_);
+    }
+  }
+
+  Ref<ChannelCore<T>> core_;
+  OnValue on_value_;
+  OnClosed on_closed_;
+  std::optional<T> received_;
+  bool over_ = false;  // an end: it had come when the Select started
+};
+
+// Value is T& where it refers to the caller's value, which is left alone unless
+// it is sent, or T where the case has one of its own.
+template <typename T, typename Value, typename Handler>
+class SendCase final : public Case {
+ public:
+  SendCase(Ref<ChannelCore<T>> core, Value&& sent, Handler&& handler)
+      : Case(Kind::kSend),
+        core_(std::move(core)),
+        handler_(std::forward<Handler>(handler)),
+        sent_(std::forward<Value>(sent)) {
+    value = std::addressof(sent_);
+  }
+
+  // The same case with a value and a handler of its own.
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    using Owned = SendCase<T, T, std::decay_t<Handler>>;
+    return std::make_unique<Owned>(
+        std::move(core_), std::move(sent_),
+        std::decay_t<Handler>(std::forward<Handler>(handler_)));
+  }
+
+  State Try() override {
+    return core_ && !spent_ ? Judge(core_->TrySend(*this)) : State::kNever;
+  }
+  State Start(ThreadWaiter& waiter) override {
+    waiter.Adopt(*this);
+    return Judge(core_->StartSend(*this));
+  }
+  void Cancel() noexcept override { core_->CancelSend(*this); }
+  bool CanRun() const noexcept override { return outcome == Outcome::kDone; }
+  After Run() override {
+    spent_ = true;
+    return detail::Call(handler_);
+  }
+  void* TakeUnsent(const void* type) noexcept override {
+    if (spent_ || type != &kType<T>) return nullptr;
+    spent_ = true;
+    return std::addressof(sent_);
+  }
+
+ private:
+  static State Judge(Outcome now) noexcept {
+    switch (now) {
+      case Outcome::kDone:
+        return State::kReady;
+      case Outcome::kPending:
+        return State::kWaiting;
+      case Outcome::kLost:
+        return State::kLost;
+      case Outcome::kClosed:
+        break;
+    }
+    return State::kNever;
+  }
+
+  Ref<ChannelCore<T>> core_;
+  Handler handler_;
+  Value sent_;          // after the handler, whose move may throw
+  bool spent_ = false;  // the value is gone
+};
+
+template <typename Duration, typename Handler>
+class TimeoutCase final : public Case {
+ public:
+  TimeoutCase(Duration duration, Handler&& handler)
+      : Case(Kind::kTimeout),
+        duration_(duration),
+        handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    return std::make_unique<TimeoutCase<Duration, std::decay_t<Handler>>>(
+        duration_, std::decay_t<Handler>(std::forward<Handler>(handler_)));
+  }
+
+  void Arm() override { deadline_ = Deadline::After(duration_); }
+  State Try() override {
+    return deadline_.Expired() ? State::kReady : State::kWaiting;
+  }
+  State Start(ThreadWaiter&) override { return State::kWaiting; }
+  void Cancel() noexcept override {}
+  After Run() override { return detail::Call(handler_); }
+  Deadline deadline() const override { return deadline_; }
+
+ private:
+  Duration duration_;
+  Handler handler_;
+  Deadline deadline_ = Deadline::Never();
+};
+
+template <typename Clock, typename Duration, typename Handler>
+class DeadlineCase final : public Case {
+  using Time = std::chrono::time_point<Clock, Duration>;
+
+ public:
+  DeadlineCase(const Time& time, Handler&& handler)
+      : Case(Kind::kDeadline),
+        time_(time),
+        handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    using Owned = DeadlineCase<Clock, Duration, std::decay_t<Handler>>;
+    return std::make_unique<Owned>(
+        time_, std::decay_t<Handler>(std::forward<Handler>(handler_)));
+  }
+
+  void Arm() override {
+    end_.emplace(time_);
+    again_ = Deadline::After(Platform::Clock::duration::zero());
+  }
+  State Try() override {
+    if (!again_.Expired()) return State::kWaiting;
+    const auto left = end_->Left();
+    again_ = Deadline::After(left);
+    return left == left.zero() ? State::kReady : State::kWaiting;
+  }
+  State Start(ThreadWaiter&) override { return State::kWaiting; }
+  void Cancel() noexcept override {}
+  After Run() override {
+    end_->Rethrow();
+    return detail::Call(handler_);
+  }
+  Deadline deadline() const override { return again_; }
+
+ private:
+  Time time_;
+  Handler handler_;
+  std::optional<TimePoint<Clock, Duration>> end_;
+  Deadline again_ = Deadline::Never();  // when to ask the clock again
+};
+
+template <typename Handler>
+class StopCase final : public Case {
+ public:
+  StopCase(std::stop_token token, Handler&& handler)
+      : Case(Kind::kStop),
+        token_(std::move(token)),
+        handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    return std::make_unique<StopCase<std::decay_t<Handler>>>(
+        std::move(token_),
+        std::decay_t<Handler>(std::forward<Handler>(handler_)));
+  }
+
+  State Try() override {
+    if (token_.stop_requested()) return State::kReady;
+    return token_.stop_possible() ? State::kWaiting : State::kNever;
+  }
+  State Start(ThreadWaiter& waiter) override {
+    on_stop_.emplace(token_, Interrupt{waiter, *this});
+    return State::kWaiting;
+  }
+  void Cancel() noexcept override { on_stop_.reset(); }
+  After Run() override { return detail::Call(handler_); }
+
+ private:
+  struct Interrupt {
+    void operator()() const noexcept { waiter.Interrupt(self); }
+    ThreadWaiter& waiter;
+    Operation& self;
+  };
+
+  std::stop_token token_;
+  Handler handler_;
+  std::optional<std::stop_callback<Interrupt>> on_stop_;
+};
+
+template <typename Handler>
+class DefaultCase final : public Case {
+ public:
+  explicit DefaultCase(Handler&& handler)
+      : Case(Kind::kDefault), handler_(std::forward<Handler>(handler)) {}
+
+  [[nodiscard]] std::unique_ptr<Case> Own() && {
+    return std::make_unique<DefaultCase<std::decay_t<Handler>>>(
+        std::decay_t<Handler>(std::forward<Handler>(handler_)));
+  }
+
+  State Try() override { return State::kReady; }
+  State Start(ThreadWaiter&) override { return State::kReady; }
+  void Cancel() noexcept override {}
+  After Run() override { return detail::Call(handler_); }
+
+ private:
+  Handler handler_;
+};
+
+template <typename C>
+inline constexpr bool kIsDefaultCase = false;
+template <typename Handler>
+inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
+
+// A case that refers to an rvalue of the caller's, which it leaves alone unless
+// it is sent: it must not outlive the expression that made it.
+template <typename C>
+inline constexpr bool kRefersToRvalue = false;
+template <typename T, typename Handler>
+inline constexpr bool kRefersToRvalue<SendCase<T, T&, Handler>> = true;
+template <typename C>
+concept PassingCase = std::derived_from<C, Case> && kRefersToRvalue<C>;
+template <typename C>
+concept KeepableCase = std::derived_from<C, Case> && !kRefersToRvalue<C>;
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SELECT_CASES_H_

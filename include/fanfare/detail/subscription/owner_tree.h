@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_OWNER_TREE_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_OWNER_TREE_H_
+
+// Who is part of what, so that nobody waits for itself.
+//
+// A producer may end its own subscription, or the scope, join or resubscription
+// that its subscription is part of. Whoever would wait for that end asks first
+// whether the calling thread runs inside it, and then does not wait.
+
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/base/ref.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// Anything that is waited for, or that contains what is waited for.
+class Lineage : public RefCounted {
+ public:
+  virtual ~Lineage() {
+    if (Lineage* parent = parent_.load(std::memory_order_relaxed)) {
+      Ref<Lineage>::Adopt(parent).reset();
+    }
+  }
+
+  // Makes this a part of `parent`. Called once at most.
+  virtual void SetParent(Ref<Lineage> parent) noexcept {
+    parent_.store(parent.Release(), std::memory_order_release);
+  }
+
+  // Whether this is `whole` or a part of it, at any depth.
+  [[nodiscard]] virtual bool IsPartOf(const Lineage& whole) const noexcept {
+    if (this == &whole) return true;
+    return parent() != nullptr && parent()->IsPartOf(whole);
+  }
+
+ protected:
+  [[nodiscard]] Lineage* parent() const noexcept {
+    return parent_.load(std::memory_order_acquire);
+  }
+
+ private:
+  Platform::Atomic<Lineage*> parent_{nullptr};  // a counted reference
+};
+
+// What the calling thread is running, innermost first; it lives on the stack of
+// the thread that runs it.
+class Activity {
+ public:
+  enum class Kind {
+    kRuns,         // `running`, or a callback of it
+    kEstablishes,  // what will become a part of `running`
+  };
+
+  explicit Activity(Lineage& running, Kind kind = Kind::kRuns) noexcept
+      : running_(running), kind_(kind), outer_(Innermost()) {
+    Platform::ThreadSlot() = this;
+  }
+  ~Activity() { Platform::ThreadSlot() = outer_; }
+  Activity(const Activity&) = delete;
+  Activity& operator=(const Activity&) = delete;
+
+  // Whether the calling thread runs inside `whole`.
+  [[nodiscard]] static bool IsInside(const Lineage& whole) noexcept {
+    for (Activity* a = Innermost(); a != nullptr; a = a->outer_) {
+      if (a->running_.IsPartOf(whole)) return true;
+    }
+    return false;
+  }
+
+  // What the calling thread runs.
+  [[nodiscard]] static Lineage& Current() noexcept {
+    return Innermost()->running_;
+  }
+
+  // What a producer that is started now will be a part of; null: of nothing
+  // that is known yet.
+  [[nodiscard]] static Ref<const Lineage> Establishes() noexcept {
+    const Activity* innermost = Innermost();
+    if (innermost == nullptr || innermost->kind_ != Kind::kEstablishes) {
+      return {};
+    }
+    return Ref<const Lineage>::Share(&innermost->running_);
+  }
+
+ private:
+  static Activity* Innermost() noexcept {
+    return static_cast<Activity*>(Platform::ThreadSlot());
+  }
+
+  Lineage& running_;
+  const Kind kind_;
+  Activity* const outer_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_OWNER_TREE_H_

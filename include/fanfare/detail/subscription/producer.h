@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_PRODUCER_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_PRODUCER_H_
+
+// A subscription that is a function running in a thread of its own.
+
+#include <concepts>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <fanfare/detail/base/uncancelled.h>
+#include <fanfare/detail/subscription/subscription_state.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// Everything but the function.
+class ProducerSubscription : public SubscriptionState {
+ public:
+  // The last reference may be the thread's own.
+  ~ProducerSubscription() override {
+    if (thread_.joinable()) thread_.detach();
+  }
+
+  // Throws std::system_error if there can be no thread. (A template, so that
+  // only who starts one compiles what a thread is.)
+  template <typename = void>
+  void Start() {
+    Err();  // to end with an error shall need no memory
+    thread_ = Platform::Thread(
+        [self = Ref<ProducerSubscription>::Share(this)] { self->Run(); });
+  }
+
+  bool IsPartOf(const Lineage& whole) const noexcept override {
+    return SubscriptionState::IsPartOf(whole) ||
+           (establishes_ && establishes_->IsPartOf(whole));
+  }
+
+  void RequestUnsubscribe() noexcept override {
+    // The callbacks that the producer has registered are a part of it, too.
+    const Activity inside(*this);
+    stop_.request_stop();
+  }
+
+ protected:
+  // Runs the function, and destroys it; returns how it failed. Throws nothing,
+  // but is unwound if the function ends its thread (pthread_exit).
+  virtual std::exception_ptr Produce(const std::stop_token& stop) = 0;
+
+ private:
+  // Ends the subscription, even if the thread is unwound.
+  struct AtEnd {
+    ~AtEnd() {
+      if (ends.stop_.stop_requested()) error = nullptr;
+      ends.Finish(std::move(error));
+    }
+    ProducerSubscription& ends;
+    std::exception_ptr error;
+  };
+
+  void Run() {
+    const Activity inside(*this);
+    AtEnd at_end{*this, nullptr};
+    at_end.error = Produce(stop_.get_token());
+  }
+
+  // The first who comes joins; who comes later waits for the lock.
+  void WaitUntilEnded() noexcept override {
+    const std::lock_guard lock(joining_);
+    [[maybe_unused]] const Uncancelled uncancelled;
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // The resubscription whose function has started this producer, and which it
+  // may unsubscribe before that function has returned it. For good: one that is
+  // not returned counts as a part, too.
+  const Ref<const Lineage> establishes_ = Activity::Establishes();
+  std::stop_source stop_;
+  Platform::Mutex joining_;
+  Platform::Thread thread_;  // guarded by joining_
+};
+
+template <typename Producer>
+inline constexpr bool kTakesStopToken =
+    std::invocable<Producer&, std::stop_token>;
+template <typename Producer>
+inline constexpr bool kTakesQuitChannel =
+    std::invocable<Producer&, Receiver<std::monostate>>;
+
+// How the function is called: with a stop token, or with a channel that is
+// closed when a stop is requested.
+template <typename Producer>
+decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
+  if constexpr (kTakesStopToken<Producer>) {
+    return producer(std::stop_token(stop));
+  } else {
+    const Channel<std::monostate> quit;
+    const std::stop_callback on_stop(stop, [&]() noexcept { quit.Close(); });
+    return producer(Receiver<std::monostate>(quit));
+  }
+}
+
+// For a handler of all exceptions. To exit or cancel a thread may unwind it by
+// what is no exception of C++ and must not be stopped: that goes on.
+inline std::exception_ptr CurrentException() {
+  std::exception_ptr exception = std::current_exception();
+  if (exception == nullptr) throw;
+  return exception;
+}
+
+// What the function returned, as a failure or none.
+inline std::exception_ptr ToError(std::exception_ptr error) noexcept {
+  return error;
+}
+template <typename = void>
+std::exception_ptr ToError(std::error_code code) {
+  if (!code) return nullptr;
+  return std::make_exception_ptr(std::system_error(code));
+}
+
+template <typename Producer>
+class FunctionSubscription final : public ProducerSubscription {
+ public:
+  template <typename F>
+  explicit FunctionSubscription(F&& producer)
+      : producer_(std::in_place, std::forward<F>(producer)) {}
+
+ private:
+  std::exception_ptr Produce(const std::stop_token& stop) override {
+    // Whatever it captured is gone before the end can be seen.
+    const Emptier at_end{producer_};
+    try {
+      using Result = decltype(detail::CallProducer(*producer_, stop));
+      if constexpr (std::is_void_v<Result>) {
+        detail::CallProducer(*producer_, stop);
+        return nullptr;
+      } else {
+        return detail::ToError(detail::CallProducer(*producer_, stop));
+      }
+    } catch (...) {
+      return detail::CurrentException();
+    }
+  }
+
+  struct Emptier {
+    ~Emptier() { producer.reset(); }
+    std::optional<Producer>& producer;
+  };
+
+  std::optional<Producer> producer_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_PRODUCER_H_

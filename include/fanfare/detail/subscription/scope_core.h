@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_SCOPE_CORE_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_SCOPE_CORE_H_
+
+// The memory behind a SubscriptionScope: a list of entries, each of which holds
+// one subscription until that has ended. No lock is held while a subscription
+// is asked to end or destroyed, or tells that it ends; under the lock one is
+// only asked for its stage, which may close its Err().
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
+#include <fanfare/detail/base/intrusive_list.h>
+#include <fanfare/detail/subscription/subscription_state.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class ScopeCore;
+
+// The place of one subscription in its scope. The subscription refers to its
+// entry, and the entry to the subscription until that is forgotten.
+class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
+ public:
+  explicit ScopeEntry(Ref<ScopeCore> scope) noexcept;
+
+  // (Not inline, one of them would have every program carry this class.)
+  inline void WatchedEnds() noexcept override;
+  inline void WatchedEnded() noexcept override;
+
+  // A tracked subscription is part of its scope, and of whatever its wrapper is
+  // part of.
+  void SetWrappersParent(Ref<Lineage> parent) noexcept {
+    wrapper_.SetParent(std::move(parent));
+  }
+  bool IsPartOf(const Lineage& whole) const noexcept override {
+    return Lineage::IsPartOf(whole) || wrapper_.IsPartOf(whole);
+  }
+
+ private:
+  friend class ScopeCore;
+
+  class Wrapper final : public Lineage {};
+
+  const Ref<ScopeCore> scope_;
+  Wrapper wrapper_;
+  // Guarded by the scope's lock while the entry is in a list; then for whoever
+  // took it out.
+  Ref<SubscriptionState> subscription_;
+  IntrusiveList<ScopeEntry>* list_ = nullptr;
+};
+
+class ScopeCore final : public Lineage {
+ public:
+  // Takes a subscription in; false: the scope is closed.
+  bool Add(ScopeEntry& entry,
+           const Ref<SubscriptionState>& subscription) noexcept {
+    Sweep();
+    // First its place in the family: from the moment when it is in a list, it
+    // may close the scope from inside.
+    entry.SetParent(Ref<ScopeCore>::Share(this));
+    subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
+    const bool tells = subscription->TellsWatcher();
+    if (tells) subscription->Watch();
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return false;
+      entry.subscription_ = subscription;
+      List* list = &polled_;
+      if (tells) {
+        // One that ends after this look tells, and waits for the lock.
+        const bool alive = subscription->stage() == Stage::kAlive;
+        list = alive ? &telling_ : &ending_;
+      }
+      Append(*list, *Ref<ScopeEntry>::Share(&entry).Release());
+    }
+    if (tells) subscription->TellParent();
+    return true;
+  }
+
+  std::size_t Count() noexcept { return Sweep(); }
+
+  void Close() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    // Only now, when no more are added: the caller may be one that was.
+    const bool inside = Activity::IsInside(*this);
+    // Asks them all, then waits for each. Several threads that close share the
+    // asking, and each waits for all.
+    for (;;) {
+      const Listed next = NextToAsk();
+      if (!next.entry) break;
+      next.subscription->RequestUnsubscribe();
+    }
+    // Who cannot wait leaves the others to themselves.
+    if (inside) return;
+    for (;;) {
+      const Listed next = NextToAwait();
+      if (!next.entry) break;
+      next.subscription->Unsubscribe();
+      Forget(*next.entry);
+    }
+  }
+
+  // When the scope itself goes: those that do not tell when they have ended
+  // are let go of, even by somebody who cannot wait for them.
+  void CloseForGood() noexcept {
+    Close();
+    List gone;
+    {
+      const std::lock_guard lock(mutex_);
+      for (ScopeEntry* entry = asked_.front(); entry != nullptr;) {
+        ScopeEntry* const next = List::Next(*entry);
+        if (!entry->subscription_->TellsWatcher()) TakeOut(*entry, gone);
+        entry = next;
+      }
+    }
+    for (ScopeEntry* entry = gone.front(); entry != nullptr;
+         entry = List::Next(*entry)) {
+      entry->subscription_->Drop();  // another scope's is left to that
+    }
+    LetGo(gone);
+  }
+
+  // An entry whose subscription is ending does not count any more, but Close
+  // waits for it.
+  void StopCounting(ScopeEntry& entry) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (entry.list_ == nullptr) return;
+    Remove(entry);
+    Append(ending_, entry);
+  }
+
+  // Takes an entry out, if it still is in.
+  void Forget(ScopeEntry& entry) noexcept {
+    List gone;
+    {
+      const std::lock_guard lock(mutex_);
+      if (entry.list_ != nullptr) TakeOut(entry, gone);
+    }
+    LetGo(gone);
+  }
+
+ private:
+  using List = IntrusiveList<ScopeEntry>;
+  using Stage = SubscriptionState::Stage;
+
+  struct Listed {
+    Ref<ScopeEntry> entry;
+    Ref<SubscriptionState> subscription;
+  };
+
+  Listed NextToAsk() noexcept {
+    const std::lock_guard lock(mutex_);
+    ScopeEntry* entry = telling_.empty() ? polled_.front() : telling_.front();
+    if (entry == nullptr) return {};
+    Remove(*entry);
+    Append(asked_, *entry);
+    return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
+  }
+
+  Listed NextToAwait() noexcept {
+    const std::lock_guard lock(mutex_);
+    ScopeEntry* entry = asked_.empty() ? ending_.front() : asked_.front();
+    if (entry == nullptr) return {};
+    return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
+  }
+
+  // Forgets those that have ended without telling. Returns how many are alive.
+  std::size_t Sweep() noexcept {
+    List gone;
+    std::size_t count = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      for (List* list : {&polled_, &asked_}) {
+        for (ScopeEntry* entry = list->front(); entry != nullptr;) {
+          ScopeEntry* const next = List::Next(*entry);
+          const SubscriptionState& state = *entry->subscription_;
+          const Stage stage =
+              state.TellsWatcher() ? Stage::kAlive : state.stage();
+          if (stage == Stage::kAlive) ++count;
+          if (stage == Stage::kEnded) TakeOut(*entry, gone);
+          entry = next;
+        }
+      }
+      count += telling_count_;
+    }
+    LetGo(gone);
+    return count;
+  }
+
+  // With the lock held: both keep the reference that a list has.
+  void Append(List& list, ScopeEntry& entry) noexcept {
+    if (&list == &telling_) ++telling_count_;
+    list.PushBack(entry);
+    entry.list_ = &list;
+  }
+  void TakeOut(ScopeEntry& entry, List& gone) noexcept {
+    Remove(entry);
+    gone.PushBack(entry);
+  }
+  void Remove(ScopeEntry& entry) noexcept {
+    if (entry.list_ == &telling_) --telling_count_;
+    std::exchange(entry.list_, nullptr)->Remove(entry);
+  }
+
+  // Without the lock.
+  static void LetGo(List& gone) noexcept {
+    while (ScopeEntry* entry = gone.PopFront()) {
+      const auto owned = Ref<ScopeEntry>::Adopt(entry);
+      entry->subscription_.reset();
+    }
+  }
+
+  Platform::Mutex mutex_;  // guards all that follows
+  bool closed_ = false;
+  List telling_;  // of these we hear when they end
+  List polled_;   // these have to be asked
+  List asked_;    // these were asked to end by Close
+  List ending_;   // these are ending: they do not count, but Close waits
+  std::size_t telling_count_ = 0;
+};
+
+inline ScopeEntry::ScopeEntry(Ref<ScopeCore> scope) noexcept
+    : scope_(std::move(scope)) {}
+
+inline void ScopeEntry::WatchedEnds() noexcept { scope_->StopCounting(*this); }
+inline void ScopeEntry::WatchedEnded() noexcept { scope_->Forget(*this); }
+
+// What Track returns: the tracked subscription, but dropping it is harmless.
+class ScopeWrapper final : public SubscriptionState {
+ public:
+  ScopeWrapper(const Ref<ScopeCore>& scope, Ref<SubscriptionState> tracked)
+      : scope_(scope),
+        entry_(Ref<ScopeEntry>::Make(scope)),
+        tracked_(std::move(tracked)) {}
+
+  [[nodiscard]] ScopeEntry& entry() const noexcept { return *entry_; }
+
+  void RequestUnsubscribe() noexcept override {
+    tracked_->RequestUnsubscribe();
+  }
+  void Unsubscribe() noexcept override {
+    tracked_->Unsubscribe();
+    // Of the others the scope hears.
+    if (!tracked_->TellsWatcher() && tracked_->stage() == Stage::kEnded) {
+      scope_->Forget(*entry_);
+    }
+  }
+  void Drop() noexcept override {}
+  Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }
+  Stage stage() const noexcept override { return tracked_->stage(); }
+  bool TellsWatcher() const noexcept override { return false; }
+  void SetParent(Ref<Lineage> parent) noexcept override {
+    entry_->SetWrappersParent(std::move(parent));
+  }
+
+ private:
+  const Ref<ScopeCore> scope_;
+  const Ref<ScopeEntry> entry_;
+  const Ref<SubscriptionState> tracked_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_SCOPE_CORE_H_

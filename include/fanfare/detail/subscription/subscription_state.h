@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_
+
+// What every kind of subscription is made of: how it is asked to end, how one
+// waits for that, and who is told.
+
+#include <exception>
+#include <utility>
+
+#include <fanfare/channel.h>
+#include <fanfare/detail/subscription/owner_tree.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// A channel that is closed, for whoever has no error to tell. Never destroyed,
+// so that subscriptions with static storage can use it till the end.
+inline Receiver<std::exception_ptr> ClosedErr() {
+  static const auto& closed = *[] {
+    auto* const made = new Channel<std::exception_ptr>();
+    made->Close();
+    return made;
+  }();
+  return closed;
+}
+
+// Is told when a subscription ends. Both are called outside all locks, and more
+// than once if several threads end the subscription together.
+class Watcher : public Lineage {
+ public:
+  // Before Err() is closed.
+  virtual void WatchedEnds() noexcept = 0;
+  // After.
+  virtual void WatchedEnded() noexcept = 0;
+};
+
+class SubscriptionState : public Lineage {
+ public:
+  enum class Stage {
+    kAlive,
+    kEnding,  // no scope counts it any more
+    kEnded,   // Err() has its error, if any, and is closed
+  };
+
+  ~SubscriptionState() override {
+    if (Core* err = err_.load(std::memory_order_relaxed)) {
+      Ref<Core>::Adopt(err).reset();
+    }
+  }
+
+  // Asks for the end. Never waits for a producer.
+  virtual void RequestUnsubscribe() noexcept = 0;
+
+  // Asks for the end and waits for it, unless the caller runs inside.
+  virtual void Unsubscribe() noexcept {
+    RequestUnsubscribe();
+    if (!Activity::IsInside(*this)) WaitUntilEnded();
+  }
+
+  // What the destructor of the handle does.
+  virtual void Drop() noexcept { Unsubscribe(); }
+
+  virtual Receiver<std::exception_ptr> Err() {
+    Core* err = err_.load();
+    if (err == nullptr) {
+      Ref<Core> made = Core::Make(1);
+      if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
+    }
+    // Finish() may have looked for a channel before this one was there.
+    Finished();
+    return Access::Make<Receiver<std::exception_ptr>>(Ref<Core>::Share(err));
+  }
+
+  [[nodiscard]] virtual Stage stage() const noexcept {
+    if (Finished()) return Stage::kEnded;
+    return ended_.load() ? Stage::kEnding : Stage::kAlive;
+  }
+
+  // False: a watcher is not told; stage() has to be asked.
+  [[nodiscard]] virtual bool TellsWatcher() const noexcept { return true; }
+
+  // Its parent, a Watcher, is told from now on.
+  void Watch() noexcept { watched_.store(true); }
+  // After Watch: tells it of an end that came before. (Of one that has only
+  // begun it was told, or has learned from stage().)
+  void TellParent() noexcept {
+    if (Finished()) watcher().WatchedEnded();
+  }
+
+ protected:
+  // Ends the subscription. May be called by several threads; when any call
+  // returns all of it has been done. An error is told only if Err() was called
+  // before.
+  //
+  // All accesses to ended_, finished_, err_ and watched_, but the destructor's,
+  // are sequentially consistent: each side writes its own and then reads the
+  // other's, so at least one of them sees both.
+  void Finish(std::exception_ptr error = nullptr) noexcept {
+    ended_.store(true);
+    if (watched_.load()) watcher().WatchedEnds();
+    if (error != nullptr) {
+      if (Core* err = err_.load()) err->TrySend(error);
+    }
+    finished_.store(true);
+    Finished();
+    if (watched_.load()) watcher().WatchedEnded();
+  }
+
+ private:
+  // Blocks until the subscription has ended, where a producer has to.
+  virtual void WaitUntilEnded() noexcept {}
+
+  // Whether Err() has all that comes. Whoever finds that closes it: between the
+  // two, Finish() may lose its processor for long.
+  bool Finished() const noexcept {
+    if (!finished_.load()) return false;
+    if (Core* err = err_.load()) err->Close();
+    return true;
+  }
+
+  using Core = ChannelCore<std::exception_ptr>;
+
+  [[nodiscard]] Watcher& watcher() const noexcept {
+    return static_cast<Watcher&>(*parent());
+  }
+
+  // The small ones last: a derived class goes on in what is left of the word.
+  Platform::Atomic<Core*> err_{nullptr};  // a counted reference
+  Platform::Atomic<bool> ended_{false};
+  Platform::Atomic<bool> finished_{false};  // and Err() has its error
+  Platform::Atomic<bool> watched_{false};   // the parent is a Watcher
+};
+
+// A subscription that has ended when it is made.
+class EndedSubscription final : public SubscriptionState {
+ public:
+  EndedSubscription() noexcept { Finish(); }
+  void RequestUnsubscribe() noexcept override {}
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_

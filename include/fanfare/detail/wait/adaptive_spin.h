@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_WAIT_ADAPTIVE_SPIN_H_
+#define FANFARE_DETAIL_WAIT_ADAPTIVE_SPIN_H_
+
+// How a thread polls before it sleeps: the one polling policy of the library.
+//
+// What a thread waits for is often about to come, and to sleep and be woken
+// costs tens of microseconds. So it polls for about as long as that would have
+// cost. All budgets are times, because a pause of one processor takes a third
+// of another's. Two things are learnt, for each thread:
+//   - whether a core is free. A yield comes back at once if no other thread
+//     wants the core; then to spin harms no other thread, and a spin sees the
+//     answer of another core at once. Where the yield let others run, the
+//     thread yields only: the answer may have to come from one of them.
+//   - how long polling pays off. A sleep that was shorter than the longest poll
+//     doubles the budget, a longer one halves it.
+//   - whether values come in numbers. If they do, it pays to let them gather:
+//     fewer looks, each of which takes a cache line from the sender. If they
+//     come one by one, that would only delay them.
+
+#include <cstddef>
+
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class AdaptiveSpin {
+ public:
+  using Clock = Platform::Clock;
+
+  static AdaptiveSpin& OfThisThread() noexcept {
+    return Platform::Local<AdaptiveSpin>();
+  }
+
+  // Calls `ready()` until it returns true, or until the budget is used up.
+  template <typename Ready>
+  bool Poll(Ready ready) {
+    Clock::duration used{};
+    do {
+      const auto start = Clock::now();
+      if (Spin(ready)) return true;
+      used += Clock::now() - start;
+      used += GiveWay();
+      if (ready()) return true;
+    } while (used < budget_);
+    return false;
+  }
+
+  // The spin alone, where a core is free.
+  template <typename Ready>
+  bool Spin(Ready&& ready) {
+    if (crowded_) return false;
+    const auto end = Clock::now() + Platform::kSpinTime;
+    do {
+      Platform::Pause();
+      if (ready()) return true;
+    } while (Clock::now() < end);
+    return false;
+  }
+
+  // Lets other threads run: once, and again until `time` has passed, if there
+  // are none. Returns how much of the time the thread itself used.
+  Clock::duration GiveWay(Clock::duration time = {}) noexcept {
+    const auto start = Clock::now();
+    auto now = start;
+    do {
+      const auto before = now;
+      Platform::GiveWay();
+      now = Clock::now();
+      crowded_ = now - before > kLongestIdleYield;
+    } while (!crowded_ && now - start < time);
+    return crowded_ ? Clock::duration(kCrowdedYield) : now - start;
+  }
+
+  // Whether to spin for the next value instead of letting values gather. Once
+  // in a while the answer is no, to find out whether they come in numbers now.
+  [[nodiscard]] bool SpinsForValues() noexcept {
+    if (crowded_ || in_vain_ < kGatherInVain) return false;
+    if (++spins_ < kSpinsPerGather) return true;
+    spins_ = 0;
+    return false;
+  }
+
+  // Time was given to values to gather: so many have.
+  void Gathered(std::size_t values) noexcept {
+    if (values >= kMany) {
+      in_vain_ = 0;
+    } else if (in_vain_ < kGatherInVain) {
+      ++in_vain_;
+    }
+  }
+
+  // Would a longer poll have been cheaper than that sleep?
+  void Slept(Clock::duration duration) noexcept {
+    budget_ = duration < kMost ? 2 * budget_ : budget_ / 2;
+    if (budget_ > kMost) budget_ = kMost;
+    if (budget_ < kLeast) budget_ = kLeast;
+  }
+
+ private:
+  static constexpr Clock::duration kMost = Platform::kLongestPoll;
+  static constexpr Clock::duration kLeast = Platform::kSpinTime;
+  // Longer than any kernel takes to find no other thread; shorter than two
+  // switches of threads.
+  static constexpr std::chrono::microseconds kLongestIdleYield{2};
+  static constexpr std::chrono::microseconds kCrowdedYield{1};
+
+  static constexpr std::size_t kMany = 8;
+  // More than once in a row, because a sender of many may be away for a while.
+  static constexpr int kGatherInVain = 8;
+  static constexpr int kSpinsPerGather = 512;
+
+  bool crowded_ = false;
+  int in_vain_ = 0;
+  int spins_ = 0;
+  Clock::duration budget_ = kMost;
+};
+
+// For what is done before an operation is queued in a channel that buffers: a
+// few attempts, until one no longer returns kPending. Few, because a thread
+// that is not queued may be overtaken. Between two attempts some time passes: a
+// thread that polls too often finds few values each time, and takes the
+// channel's memory from the other side.
+template <typename Attempt>
+Outcome PollBeforeQueueing(Deadline deadline, const std::stop_token& stop,
+                           Attempt attempt) noexcept {
+  constexpr int kAttempts = 4;
+  AdaptiveSpin& spin = AdaptiveSpin::OfThisThread();
+  AdaptiveSpin::Clock::duration used{};
+  do {
+    if (deadline.Expired() || stop.stop_requested()) return Outcome::kPending;
+    used += spin.GiveWay(Platform::kBetweenAttempts);
+    const Outcome outcome = attempt();
+    if (outcome != Outcome::kPending) return outcome;
+  } while (used < kAttempts * Platform::kBetweenAttempts);
+  return Outcome::kPending;
+}
+
+// The same for a receive from a channel with room for one value, where no more
+// can gather: a spin, because a value is received sooner from the ring than
+// from a send that meets a receive in the queue.
+template <typename Attempt>
+Outcome SpinBeforeQueueing(Deadline deadline, const std::stop_token& stop,
+                           Attempt attempt) noexcept {
+  Outcome outcome = Outcome::kPending;
+  AdaptiveSpin::OfThisThread().Spin([&] {
+    if (deadline.Expired() || stop.stop_requested()) return true;
+    outcome = attempt();
+    return outcome != Outcome::kPending;
+  });
+  return outcome;
+}
+
+// The first for a receive from a channel that buffers, or the second if its
+// thread has learnt that values come one by one. `left()` is how many values
+// are in the channel.
+template <typename Attempt, typename Left>
+Outcome PollForValues(Deadline deadline, const std::stop_token& stop,
+                      Attempt attempt, Left left) noexcept {
+  AdaptiveSpin& spin = AdaptiveSpin::OfThisThread();
+  if (spin.SpinsForValues()) return SpinBeforeQueueing(deadline, stop, attempt);
+  const Outcome outcome = PollBeforeQueueing(deadline, stop, attempt);
+  spin.Gathered(outcome == Outcome::kDone ? left() + 1 : 0);
+  return outcome;
+}
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_WAIT_ADAPTIVE_SPIN_H_

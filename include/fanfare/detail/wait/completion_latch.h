@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_WAIT_COMPLETION_LATCH_H_
+#define FANFARE_DETAIL_WAIT_COMPLETION_LATCH_H_
+
+// How a thread waits for all of its operations, not for one of them: it counts.
+
+#include <cstddef>
+
+#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/wait/parker.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// The thread in Send, as the channels that keep its offers see it.
+class FanOut final : public Waker {
+ public:
+  void Completed(Outcome outcome) noexcept override {
+    if (outcome == Outcome::kClosed) {
+      refused_.fetch_add(1, std::memory_order_relaxed);
+    }
+    // Release: what was done with the value happens before Send returns.
+    if (outstanding_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      parker_.Signal(kAllCompleted);
+    }
+  }
+
+  // For the sender, once it has offered the value everywhere. The count was
+  // negative where offers were completed before, so nobody saw it reach zero
+  // too early. True: all have been completed.
+  bool Expect(std::ptrdiff_t offers) noexcept {
+    return outstanding_.fetch_add(offers, std::memory_order_acq_rel) == -offers;
+  }
+
+  // As many offers will not be completed any more. True: that was the rest.
+  bool Withdraw(std::ptrdiff_t offers) noexcept {
+    return outstanding_.fetch_sub(offers, std::memory_order_acq_rel) == offers;
+  }
+
+  // Blocks until all have been completed (true), or the deadline or a stop.
+  bool Wait(const Deadline& deadline, const std::stop_token& stop) {
+    const std::stop_callback on_stop(
+        stop, [this]() noexcept { parker_.Signal(kStopped); });
+    parker_.Wait(kAllCompleted | kStopped, deadline);
+    return parker_.Signalled(kAllCompleted);
+  }
+  void WaitForAll() noexcept { parker_.Wait(kAllCompleted, Deadline::Never()); }
+
+  // How many were completed without a delivery.
+  [[nodiscard]] std::size_t refused() const noexcept {
+    return refused_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr unsigned kAllCompleted = 1;
+  static constexpr unsigned kStopped = 2;
+
+  Platform::Atomic<std::ptrdiff_t> outstanding_{0};
+  Platform::Atomic<std::size_t> refused_{0};
+  Parker parker_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_WAIT_COMPLETION_LATCH_H_
