@@ -28,11 +28,11 @@ struct SpinPlatform : RealParts {
   using Lock = fanfare::detail::SpinLock<SpinPlatform>;
   using Clock = ManualClock<spin::Steady>;
 
-  static void Pause() noexcept {
+  static void CpuRelax() noexcept {
     ++spin::pauses;
     Clock::Advance(spin::nanoseconds(50));
   }
-  static void GiveWay() noexcept {
+  static void Yield() noexcept {
     ++spin::yields;
     Clock::Advance(spin::yield_takes);
   }

@@ -69,7 +69,7 @@ struct Platform : RealParts {
   using Mutex = Counted<std::mutex>;
   using ConditionVariable = counting::ConditionVariable;
 
-  static void Pause() noexcept {
+  static void CpuRelax() noexcept {
     if (on_pause) on_pause();
   }
 };

@@ -40,10 +40,10 @@ struct PatientPlatform : RealParts {
   using Lock = patient::Counted<fanfare::detail::SpinLock<PatientPlatform>>;
   using Clock = patient::Clock;
 
-  static void Pause() noexcept { ++patient::pauses; }
-  static void GiveWay() noexcept {
+  static void CpuRelax() noexcept { ++patient::pauses; }
+  static void Yield() noexcept {
     ++patient::pauses;
-    RealParts::GiveWay();
+    RealParts::Yield();
   }
 };
 

@@ -58,7 +58,7 @@ struct PriorityPlatform : RealParts {
   using Atomic = halfway::StoppingAtomic<T>;
   using Lock = fanfare::detail::SpinLock<PriorityPlatform>;
 
-  static void Nap() noexcept {
+  static void SleepBriefly() noexcept {
     ++halfway::naps;
     std::this_thread::yield();
   }
@@ -128,9 +128,9 @@ TEST_CASE("F3: whoever asks for a turn that is held for long sleeps") {
   bool locks = true;
   const bool taken = MeetHalfway(
       [&] {
-        if (turn.TryTake()) locks = !turn.GiveBack();
+        if (turn.TryEnter()) locks = !turn.TryLeave();
       },
-      [&] { return turn.TakeOrAsk(); });
+      [&] { return turn.EnterOrDelegate(); });
   // Either the one who asked has it, or the other one said that it would look.
   CHECK(taken != locks);
 }

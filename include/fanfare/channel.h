@@ -135,21 +135,21 @@ class Sender : public detail::Handle<Sender<T>, T> {
     return Deliver(value, detail::Deadline::After(duration), stop);
   }
 
-  // Sends `value` as above, but blocks no longer than until `moment`, of any
+  // Sends `value` as above, but blocks no longer than until `deadline`, of any
   // clock, nor than until `stop` is requested; returns false then. The clock
   // may be set: it is asked again at least once a second. If its now() throws,
   // the call gives up, and throws that if nothing was sent. (C6)
   template <typename Clock, typename Duration, std::copy_constructible = T>
   bool SendUntil(const T& value,
-                 std::chrono::time_point<Clock, Duration> moment,
+                 std::chrono::time_point<Clock, Duration> deadline,
                  const std::stop_token& stop = {}) const {
     T copy(value);
-    return DeliverUntil(copy, moment, stop);
+    return DeliverUntil(copy, deadline, stop);
   }
   template <typename Clock, typename Duration>
-  bool SendUntil(T&& value, std::chrono::time_point<Clock, Duration> moment,
+  bool SendUntil(T&& value, std::chrono::time_point<Clock, Duration> deadline,
                  const std::stop_token& stop = {}) const {
-    return DeliverUntil(value, moment, stop);
+    return DeliverUntil(value, deadline, stop);
   }
 
   // Sends `value` if that is possible at once: there is room, or a receive
@@ -186,9 +186,9 @@ class Sender : public detail::Handle<Sender<T>, T> {
     return false;
   }
   template <typename Clock, typename Duration>
-  bool DeliverUntil(T& value, std::chrono::time_point<Clock, Duration> moment,
+  bool DeliverUntil(T& value, std::chrono::time_point<Clock, Duration> deadline,
                     const std::stop_token& stop) const {
-    return detail::WaitUntil(moment, [&](const detail::Deadline& end) {
+    return detail::WaitUntil(deadline, [&](const detail::Deadline& end) {
       return Deliver(value, end, stop);
     });
   }
@@ -235,16 +235,17 @@ class Receiver : public detail::Handle<Receiver<T>, T> {
     return Take(detail::Deadline::After(duration), stop);
   }
 
-  // Receives a value as above, but blocks no longer than until `moment`, of any
-  // clock, nor than until `stop` is requested; returns std::nullopt then. The
-  // clock may be set: it is asked again at least once a second. If its now()
-  // throws, the call gives up, and throws that if nothing was received. (C6)
+  // Receives a value as above, but blocks no longer than until `deadline`, of
+  // any clock, nor than until `stop` is requested; returns std::nullopt then.
+  // The clock may be set: it is asked again at least once a second. If its
+  // now() throws, the call gives up, and throws that if nothing was received.
+  // (C6)
   template <typename Clock, typename Duration>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveUntil(
-      std::chrono::time_point<Clock, Duration> moment,
+      std::chrono::time_point<Clock, Duration> deadline,
       const std::stop_token& stop = {}) const {
     return detail::WaitUntil(
-        moment, [&](const detail::Deadline& end) { return Take(end, stop); });
+        deadline, [&](const detail::Deadline& end) { return Take(end, stop); });
   }
 
   // Receives a value if there is one. Never blocks.
@@ -352,23 +353,23 @@ template <typename T>
 template <typename... Limits>
 FANFARE_ALWAYS_INLINE std::optional<T> Receiver<T>::Take(
     const Limits&... limits) const {
-  std::optional<T> value = detail::Nothing<T>();
-  detail::Landing<T> landing(value);
+  std::optional<T> value = detail::EmptyOptional<T>();
+  detail::ResultSlot<T> slot(value);
   if (core() != nullptr) {
-    core()->ReceiveAt(landing, limits...);
+    core()->ReceiveAt(slot, limits...);
   } else {
     TakeNothing(limits...);
   }
-  landing.Done(value);
+  slot.Done(value);
   return value;
 }
 
 template <typename T>
 std::optional<T> Receiver<T>::TryReceive() const {
-  std::optional<T> value = detail::Nothing<T>();
-  detail::Landing<T> landing(value);
-  if (core() != nullptr) core()->TryReceiveAt(landing);
-  landing.Done(value);
+  std::optional<T> value = detail::EmptyOptional<T>();
+  detail::ResultSlot<T> slot(value);
+  if (core() != nullptr) core()->TryReceiveAt(slot);
+  slot.Done(value);
   return value;
 }
 

@@ -138,20 +138,20 @@ class Feed {
                    detail::Deadline::After(duration), stop);
   }
 
-  // As SendFor, until `moment`, of any clock. The clock may be set: it is asked
-  // again at least once a second. If its now() throws, the call gives up as it
-  // does at `moment`, then throws that; deliveries made stand. (F3, F7)
+  // As SendFor, until `deadline`, of any clock. The clock may be set: it is
+  // asked again at least once a second. If its now() throws, the call gives up
+  // as it does at `deadline`, then throws that; deliveries made stand. (F3, F7)
   template <typename Clock, typename Duration>
   std::size_t SendUntil(const T& value,
-                        std::chrono::time_point<Clock, Duration> moment,
+                        std::chrono::time_point<Clock, Duration> deadline,
                         const std::stop_token& stop = {}) {
-    return DeliverUntil(value, moment, stop);
+    return DeliverUntil(value, deadline, stop);
   }
   template <typename Clock, typename Duration>
   std::size_t SendUntil(T&& value,
-                        std::chrono::time_point<Clock, Duration> moment,
+                        std::chrono::time_point<Clock, Duration> deadline,
                         const std::stop_token& stop = {}) {
-    return DeliverUntil(value, moment, stop);
+    return DeliverUntil(value, deadline, stop);
   }
 
   // As Send, but delivers only to the channels that are ready when its turn
@@ -171,7 +171,7 @@ class Feed {
   }
 
   // Delivers to the channels that are ready. Never blocks. Returns 0 while
-  // another Send is under way, unless that Send is over in a moment: a 0 may
+  // another Send is under way, unless that Send is over in a deadline: a 0 may
   // mean that no channel was ready, or that the feed was busy and no subscriber
   // has the value, whatever room there is. For a thread that must not block at
   // all; else use SendReady. (F3, F7)
@@ -217,9 +217,9 @@ class Feed {
   }
 
   template <typename V, typename Moment>
-  std::size_t DeliverUntil(V& value, const Moment& moment,
+  std::size_t DeliverUntil(V& value, const Moment& deadline,
                            const std::stop_token& stop) {
-    detail::TimePoint end(moment);
+    detail::TimePoint end(deadline);
     const std::size_t taken =
         Deliver(value, detail::Waits::kForAll, detail::Deadline::At(end), stop);
     end.Rethrow();

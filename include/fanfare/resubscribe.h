@@ -87,12 +87,12 @@ namespace detail {
 template <typename Function>
 Subscription Establish(Function& fn, const std::stop_token& stop,
                        const std::exception_ptr& failure) {
-  Lineage& resubscription = Activity::Current();
-  const Activity inside(resubscription, Activity::Kind::kEstablishes);
+  OwnerNode& resubscription = RunningScope::Current();
+  const RunningScope inside(resubscription, RunningScope::Kind::kEstablishes);
   Subscription made = fn(std::stop_token(stop), std::exception_ptr(failure));
   if (!made) throw std::runtime_error("fanfare: no subscription was returned");
   SubscriptionAccess::State(made)->SetParent(
-      Ref<Lineage>::Share(&resubscription));
+      Ref<OwnerNode>::Share(&resubscription));
   return made;
 }
 

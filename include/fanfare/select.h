@@ -29,8 +29,8 @@
 // Unlike Go: a Select in which no case can ever happen returns kNoCase instead
 // of hanging; there is no limit on the number of cases (Go's reflect.Select
 // panics beyond 65,536). Cases are tried one after the other, not all in one
-// moment: OnDefault is chosen when each of the others was not ready when it was
-// tried.
+// deadline: OnDefault is chosen when each of the others was not ready when it
+// was tried.
 
 #include <array>
 #include <concepts>

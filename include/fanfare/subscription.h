@@ -77,7 +77,7 @@ class Subscription {
   // Unsubscribes, and blocks as Unsubscribe() does. (U4) The wrapper that
   // SubscriptionScope::Track returns does neither.
   ~Subscription() {
-    if (state_) state_->Drop();
+    if (state_) state_->OnHandleDropped();
   }
 
   // False: empty.
@@ -198,7 +198,7 @@ class WrappedSubscription final : public SubscriptionState {
   Stage stage() const noexcept override {
     return err_.closed() ? Stage::kEnded : Stage::kAlive;
   }
-  bool TellsWatcher() const noexcept override { return false; }
+  bool NotifiesObserver() const noexcept override { return false; }
   void RequestUnsubscribe() noexcept override {
     if constexpr (requires { source_.RequestUnsubscribe(); }) {
       source_.RequestUnsubscribe();

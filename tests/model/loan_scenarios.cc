@@ -217,23 +217,23 @@ void LoanAndTrySendWithoutRoom() {
 // The same lock without a channel: who waits for it is not made to wait for the
 // next loan, too.
 void LoanWanted() {
-  fanfare::detail::Turn turn;
-  fanfare::detail::BackLock lock;
+  fanfare::detail::Turnstile turn;
+  fanfare::detail::BiasedLock lock;
   bool had = false;
   const auto lend = [&] {
     const std::unique_lock locked(lock, std::try_to_lock);
     Expect(locked.owns_lock(), "lent to another feed");
-    lock.Lend(turn);
+    lock.Bias(turn);
     return had;
   };
-  Expect(turn.TryTake(), "the turn is taken");
+  Expect(turn.TryEnter(), "the turn is taken");
   lend();
   Scheduler::Interleave({[&] {
-                           const bool wanted = turn.TakeLoanWanted();
-                           lock.EndLoanTo(turn);
+                           const bool wanted = turn.TakeRevokeRequest();
+                           lock.Unbias(turn);
                            const bool late = wanted && !lend();
-                           Expect(!late || !lock.LentTo(turn), "lent again");
-                           lock.EndLoanTo(turn);
+                           Expect(!late || !lock.BiasedTo(turn), "lent again");
+                           lock.Unbias(turn);
                            turn.Drop();
                          },
                          [&] {
@@ -246,25 +246,25 @@ void LoanWanted() {
 // Two threads wait for it, the second one as a thread does that takes the lock
 // of the front in between.
 void LoanWantedByTwo() {
-  fanfare::detail::Turn turn;
-  fanfare::detail::BackLock lock;
+  fanfare::detail::Turnstile turn;
+  fanfare::detail::BiasedLock lock;
   bool had_a = false, had_b = false, b_may_ask = false, b_asks = false;
   const auto lend = [&] {
     const std::unique_lock locked(lock, std::try_to_lock);
     Expect(locked.owns_lock(), "lent to another feed");
-    lock.Lend(turn);
+    lock.Bias(turn);
     return std::pair(had_a, had_b);
   };
-  Expect(turn.TryTake(), "the turn is taken");
+  Expect(turn.TryEnter(), "the turn is taken");
   lend();
   Scheduler::Interleave(
       {[&] {
-         const bool a_wants = turn.TakeLoanWanted();
+         const bool a_wants = turn.TakeRevokeRequest();
          b_may_ask = true;
-         lock.EndLoanTo(turn);
+         lock.Unbias(turn);
          const bool a_had = !a_wants || lend().first;
-         Expect(a_had || !lock.LentTo(turn), "lent again before A had it");
-         lock.EndLoanTo(turn);
+         Expect(a_had || !lock.BiasedTo(turn), "lent again before A had it");
+         lock.Unbias(turn);
          turn.Drop();
        },
        [&] {
@@ -274,13 +274,13 @@ void LoanWantedByTwo() {
        [&] {
          b_asks = b_may_ask;
          if (!b_asks) return;
-         lock.EndLoan();
-         if (turn.TryTake()) {
+         lock.RevokeBias();
+         if (turn.TryEnter()) {
            const bool b_had = lend().second;
-           Expect(b_had || !lock.LentTo(turn), "lent again before B had it");
+           Expect(b_had || !lock.BiasedTo(turn), "lent again before B had it");
            turn.Drop();
          }
-         lock.LockAfterLoan();
+         lock.LockRevoked();
          had_b = true;
          lock.unlock();
        }});

@@ -121,7 +121,7 @@ class Mutex {
   }
   void unlock() {
     Release();
-    Scheduler::GiveBack();
+    Scheduler::TryLeave();
   }
 
  private:
@@ -214,9 +214,9 @@ struct Platform {
   using Clock = model::Clock;
   using Thread = model::Thread;
 
-  static void GiveWay() noexcept { Scheduler::Yield(); }
-  static void Nap() noexcept { Scheduler::Yield(); }
-  static void Pause() noexcept { Scheduler::Yield(); }
+  static void Yield() noexcept { Scheduler::Yield(); }
+  static void SleepBriefly() noexcept { Scheduler::Yield(); }
+  static void CpuRelax() noexcept { Scheduler::Yield(); }
   static void*& ThreadSlot() noexcept { return Scheduler::slot(); }
   // New in each schedule.
   template <typename T>
@@ -236,7 +236,7 @@ struct Platform {
   static constexpr std::chrono::nanoseconds kSpinTime{0};
   static constexpr std::chrono::nanoseconds kLongestPoll{0};
   static constexpr std::chrono::nanoseconds kBetweenAttempts{0};
-  static constexpr std::size_t kLendEvery = 1;
+  static constexpr std::size_t kBiasEvery = 1;
   // Enough for a Select with two cases: both orders are tried.
   static std::uint32_t Random() noexcept {
     return static_cast<std::uint32_t>(Scheduler::Choose(2));

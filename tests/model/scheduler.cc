@@ -71,7 +71,7 @@ void Scheduler::Step(const char* what, const void* object) {
 }
 
 // The running thread could go on; lets chance decide whether it does.
-void Scheduler::GiveWay() {
+void Scheduler::Yield() {
   if (uninterrupted_ != kNobody) {
     const Threads both = ready_ | yielded_;
     if (uninterrupted_ != self_ && (both & Bit(uninterrupted_)) != 0) {

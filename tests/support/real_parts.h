@@ -21,9 +21,9 @@ struct RealParts {
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
-  static void GiveWay() noexcept { std::this_thread::yield(); }
-  static void Nap() noexcept { std::this_thread::yield(); }
-  static void Pause() noexcept {}
+  static void Yield() noexcept { std::this_thread::yield(); }
+  static void SleepBriefly() noexcept { std::this_thread::yield(); }
+  static void CpuRelax() noexcept {}
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
@@ -37,7 +37,7 @@ struct RealParts {
   static constexpr std::chrono::nanoseconds kSpinTime{0};
   static constexpr std::chrono::nanoseconds kLongestPoll{0};
   static constexpr std::chrono::nanoseconds kBetweenAttempts{0};
-  static constexpr std::size_t kLendEvery = 2;
+  static constexpr std::size_t kBiasEvery = 2;
   static std::uint32_t Random() noexcept {
     static std::atomic<std::uint32_t> state{1};
     return state = state * 1664525U + 1013904223U;

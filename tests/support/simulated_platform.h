@@ -345,9 +345,9 @@ struct SimulatedPlatform {
   using Clock = Simulation::Clock;
   using Thread = std::thread;
 
-  static void GiveWay() noexcept { Simulation::Yield(); }
-  static void Nap() noexcept { Simulation::Yield(); }
-  static void Pause() noexcept { Simulation::Yield(); }
+  static void Yield() noexcept { Simulation::Yield(); }
+  static void SleepBriefly() noexcept { Simulation::Yield(); }
+  static void CpuRelax() noexcept { Simulation::Yield(); }
   static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
@@ -361,7 +361,7 @@ struct SimulatedPlatform {
   static constexpr std::chrono::nanoseconds kSpinTime{0};
   static constexpr std::chrono::nanoseconds kLongestPoll{0};
   static constexpr std::chrono::nanoseconds kBetweenAttempts{0};
-  static constexpr std::size_t kLendEvery = 1;
+  static constexpr std::size_t kBiasEvery = 1;
   static std::uint32_t Random() noexcept { return Simulation::Random(); }
 };
 

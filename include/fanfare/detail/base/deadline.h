@@ -80,10 +80,10 @@ class Deadline {
   [[nodiscard]] static Deadline After(
       std::chrono::duration<Rep, Period> duration) {
     Deadline deadline;
-    deadline.moment_ = Clock::now();
+    deadline.time_point_ = Clock::now();
     const auto wait = Saturated<Clock::duration>(duration);
-    deadline.bounded_ = wait < Clock::time_point::max() - deadline.moment_;
-    if (deadline.bounded_) deadline.moment_ += wait;
+    deadline.bounded_ = wait < Clock::time_point::max() - deadline.time_point_;
+    if (deadline.bounded_) deadline.time_point_ += wait;
     return deadline;
   }
 
@@ -98,7 +98,7 @@ class Deadline {
       return static_cast<TimePoint<UserClock, Duration>*>(asked)->Left();
     };
     deadline.bounded_ = true;
-    deadline.moment_ = Clock::now();  // Expired() moves it on
+    deadline.time_point_ = Clock::now();  // Expired() moves it on
     return deadline;
   }
 
@@ -106,30 +106,32 @@ class Deadline {
   [[nodiscard]] bool bounded() const noexcept { return bounded_; }
 
   // When to look at Expired() again.
-  [[nodiscard]] Clock::time_point moment() const noexcept { return moment_; }
+  [[nodiscard]] Clock::time_point time_point() const noexcept {
+    return time_point_;
+  }
 
   // Whether it has passed. Moves moment() on where another clock says that time
   // is left.
   [[nodiscard]] bool Expired() noexcept {
     if (!bounded_) return false;
     const auto now = Clock::now();
-    if (now < moment_) return false;
+    if (now < time_point_) return false;
     if (left_ == nullptr) return true;
     const Clock::duration left = left_(end_);
-    moment_ = now + left;
+    time_point_ = now + left;
     return left == Clock::duration::zero();
   }
 
   // Whether it ends before `other` does.
   [[nodiscard]] bool Before(const Deadline& other) const noexcept {
-    return bounded_ && (!other.bounded_ || moment_ < other.moment_);
+    return bounded_ && (!other.bounded_ || time_point_ < other.time_point_);
   }
 
  private:
   Deadline() = default;
 
   bool bounded_ = false;
-  Clock::time_point moment_{};
+  Clock::time_point time_point_{};
   void* end_ = nullptr;  // a TimePoint
   Clock::duration (*left_)(void*) noexcept = nullptr;
 };
@@ -137,9 +139,9 @@ class Deadline {
 // Calls `wait(deadline)` for a time point of any clock and returns what it
 // returns; throws what the clock threw, if nothing came of the wait.
 template <typename UserClock, typename Duration, typename Wait>
-auto WaitUntil(const std::chrono::time_point<UserClock, Duration>& moment,
+auto WaitUntil(const std::chrono::time_point<UserClock, Duration>& time_point,
                Wait wait) {
-  TimePoint end(moment);
+  TimePoint end(time_point);
   auto result = wait(Deadline::At(end));
   if (!result) end.Rethrow();
   return result;

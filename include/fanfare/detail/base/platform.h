@@ -48,16 +48,16 @@ struct StdPlatform {
 
   // Lets another thread run; called in loops that wait for one that is about to
   // come.
-  static void GiveWay() noexcept { std::this_thread::yield(); }
+  static void Yield() noexcept { std::this_thread::yield(); }
 
   // The same, and lets go of the processor whatever the priorities.
-  static void Nap() noexcept {
+  static void SleepBriefly() noexcept {
     [[maybe_unused]] const Uncancelled uncancelled;
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 
   // Tells the processor that such a loop goes on.
-  static void Pause() noexcept {
+  static void CpuRelax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -87,7 +87,7 @@ struct StdPlatform {
   static constexpr std::chrono::nanoseconds kBetweenAttempts{600};
 
   // Of how many values one may be followed by a loan (biased_lock.h).
-  static constexpr std::size_t kLendEvery = 32;
+  static constexpr std::size_t kBiasEvery = 32;
 
   // A number that is not predictable, for Select's choice (xorshift64*, by
   // Sebastiano Vigna; seeded from the clock and the thread's own address).

@@ -20,17 +20,17 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 // thread of a higher priority could keep it from running for ever. P is the
 // platform (platform.h).
 template <typename P>
-class BriefWait {
+class SpinWait {
  public:
   // Called between two looks.
   void Wait() noexcept {
-    constexpr int kLooks = 64;
+    constexpr int kSpins = 64;
     constexpr int kYields = 1000;
-    if (tries_ >= kYields) return P::Nap();
-    if (tries_++ < kLooks) {
-      P::Pause();
+    if (tries_ >= kYields) return P::SleepBriefly();
+    if (tries_++ < kSpins) {
+      P::CpuRelax();
     } else {
-      P::GiveWay();
+      P::Yield();
     }
   }
 
@@ -52,7 +52,7 @@ class SpinLock {
 
  private:
   FANFARE_COLD void LockHeld() noexcept {
-    BriefWait<P> held;
+    SpinWait<P> held;
     while (held_.load(std::memory_order_relaxed) != 0 ||
            held_.exchange(1, std::memory_order_acquire) != 0) {
       held.Wait();

@@ -21,7 +21,7 @@
 // thread that still has to wake up. So two feeds never wait for each other.
 //
 // The feed is still there when its turn is looked at: a subscription leaves it
-// only after it was retired, with this lock held.
+// only after it was revoked, with this lock held.
 
 #include <cstdint>
 
@@ -30,18 +30,18 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-class BackLock {
+class BiasedLock {
  public:
   FANFARE_ALWAYS_INLINE void lock() noexcept {
     if (!try_lock()) [[unlikely]]
-      LockLent();
+      LockBiased();
   }
   FANFARE_ALWAYS_INLINE void unlock() noexcept { lock_.unlock(); }
 
   // False: it is lent, and was not locked.
   FANFARE_ALWAYS_INLINE bool try_lock() noexcept {
     lock_.lock();
-    if (borrower_.load(std::memory_order_acquire) == nullptr) [[likely]]
+    if (owner_.load(std::memory_order_acquire) == nullptr) [[likely]]
       return true;
     lock_.unlock();
     return false;
@@ -50,60 +50,60 @@ class BackLock {
   // The two halves of lock() where the lock is lent, for a thread that must
   // take another lock in between. Ends the loan, or waits for its end; the lock
   // is not lent again before the second half.
-  FANFARE_COLD void EndLoan() noexcept {
-    BriefWait<Platform> turn_taken;
+  FANFARE_COLD void RevokeBias() noexcept {
+    SpinWait<Platform> turn_taken;
     for (bool counted = false;; turn_taken.Wait()) {
       const LockGuard lock(lock_);
-      if (!counted) ++wanted_;
+      if (!counted) ++waiters_;
       counted = true;
-      Turn* const turn = borrower_.load(std::memory_order_acquire);
-      if (turn == nullptr) return;
-      if (turn->TryTakeFree()) {
-        EndLoanTo(*turn);
-        turn->Drop();
+      Turnstile* const turnstile = owner_.load(std::memory_order_acquire);
+      if (turnstile == nullptr) return;
+      if (turnstile->TryEnterIfFree()) {
+        Unbias(*turnstile);
+        turnstile->LeaveAfterRevoke();
         return;
       }
-      turn->WantLoan();
+      turnstile->RequestRevoke();
     }
   }
-  void LockAfterLoan() noexcept {
+  void LockRevoked() noexcept {
     lock_.lock();
-    --wanted_;
+    --waiters_;
   }
 
   // The rest is for the thread that has the turn.
 
-  [[nodiscard]] FANFARE_ALWAYS_INLINE bool LentTo(
-      const Turn& turn) const noexcept {
-    return borrower_.load(std::memory_order_relaxed) == &turn;
+  [[nodiscard]] FANFARE_ALWAYS_INLINE bool BiasedTo(
+      const Turnstile& turnstile) const noexcept {
+    return owner_.load(std::memory_order_relaxed) == &turnstile;
   }
   // Called with the lock held, which is unlocked as ever. Does nothing while a
   // thread waits for the lock.
-  void Lend(Turn& turn) noexcept {
-    if (wanted_ > 0) return;
-    turn.Borrowed();
-    borrower_.store(&turn, std::memory_order_relaxed);
+  void Bias(Turnstile& turnstile) noexcept {
+    if (waiters_ > 0) return;
+    turnstile.AddBiased();
+    owner_.store(&turnstile, std::memory_order_relaxed);
   }
   // Release: as an unlock.
-  void EndLoanTo(Turn& turn) noexcept {
-    if (!LentTo(turn)) return;
-    turn.Returned();
-    borrower_.store(nullptr, std::memory_order_release);
+  void Unbias(Turnstile& turnstile) noexcept {
+    if (!BiasedTo(turnstile)) return;
+    turnstile.RemoveBiased();
+    owner_.store(nullptr, std::memory_order_release);
   }
 
  private:
-  FANFARE_COLD void LockLent() noexcept {
-    EndLoan();
-    LockAfterLoan();
+  FANFARE_COLD void LockBiased() noexcept {
+    RevokeBias();
+    LockRevoked();
   }
 
   // Whose turn guards the back; changed only by who has that turn.
-  Platform::Atomic<Turn*> borrower_{nullptr};
+  Platform::Atomic<Turnstile*> owner_{nullptr};
   Platform::Lock lock_;
   // How many threads wait for the end of a loan. Guarded by lock_. (Beyond
   // 65,535 it may be lent again too early, which is late for them and no
   // worse.)
-  std::uint16_t wanted_ = 0;
+  std::uint16_t waiters_ = 0;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

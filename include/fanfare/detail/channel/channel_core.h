@@ -83,75 +83,77 @@ class ChannelCore final : public ChannelMemory<T> {
     {
       const LockGuard lock(back_.lock);
       const Outcome outcome = SendAtBack(send, value);
-      if (outcome != kMeets) return outcome;
+      if (outcome != kCounterpartWaits) return outcome;
     }
     send.value = std::addressof(value);
-    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr);
+    return UnderBothLocks<&ChannelCore::SendNow>(send, nullptr, nullptr);
   }
 
-  // The same by who has the turn of a feed, which borrows the back now and then
-  // if it `borrows` (biased_lock.h). kLent: another feed has borrowed it.
-  static constexpr Outcome kLent{0xfe};
-  FANFARE_ALWAYS_INLINE Outcome TrySend(Turn& turn, bool borrows,
+  // The same by who has the turn of a feed, which may_bias the back now and
+  // then if it `may_bias` (biased_lock.h). kBiasedElsewhere: another feed has
+  // borrowed it.
+  static constexpr Outcome kBiasedElsewhere{0xfe};
+  FANFARE_ALWAYS_INLINE Outcome TrySend(Turnstile& turn, bool may_bias,
                                         Operation& send, T& value) noexcept {
-    if (back_.lock.LentTo(turn)) {
+    if (back_.lock.BiasedTo(turn)) {
       // It is not closed, and nobody waits for a value: the loan would be over.
-      if (back_.refuses && send.retired) return Outcome::kClosed;
+      if (back_.refuses && send.revoked) return Outcome::kClosed;
       if (back_.end.HasRoom(front_.end)) [[likely]] {
         Store(send, value);
         return Outcome::kDone;
       }
-      back_.lock.EndLoanTo(turn);
+      back_.lock.Unbias(turn);
       return Outcome::kPending;
     }
     {
       const std::unique_lock lock(back_.lock, std::try_to_lock);
       if (!lock) [[unlikely]]
-        return kLent;
+        return kBiasedElsewhere;
       const Outcome outcome = SendAtBack(send, value);
-      if (outcome == Outcome::kDone && borrows &&
-          back_.end.passed() % Platform::kLendEvery == 0) {
-        back_.lock.Lend(turn);
+      if (outcome == Outcome::kDone && may_bias &&
+          back_.end.passed() % Platform::kBiasEvery == 0) {
+        back_.lock.Bias(turn);
       }
-      if (outcome != kMeets) return outcome;
+      if (outcome != kCounterpartWaits) return outcome;
     }
     send.value = std::addressof(value);
-    return AtBothEnds<&ChannelCore::SendNow>(send, nullptr, nullptr,
-                                             std::try_to_lock);
+    return UnderBothLocks<&ChannelCore::SendNow>(send, nullptr, nullptr,
+                                                 std::try_to_lock);
   }
-  void EndLoanTo(Turn& turn) noexcept { back_.lock.EndLoanTo(turn); }
+  void Unbias(Turnstile& turn) noexcept { back_.lock.Unbias(turn); }
 
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));
-    return outcome == kMeets ? MeetSender(receive) : outcome;
+    return outcome == kCounterpartWaits ? MatchSender(receive) : outcome;
   }
 
   // Completes the operation or, where it returns kPending, queues it. An
   // operation with a claim is claimed when it completes; kLost says that its
   // waiter was claimed for another operation meanwhile. kClosed claims nothing.
   Outcome StartSend(Operation& send) noexcept {
-    return AtBothEnds<&ChannelCore::SendNow>(send, send.claim, &front_.waiting);
+    return UnderBothLocks<&ChannelCore::SendNow>(send, send.claim,
+                                                 &front_.waiting);
   }
   Outcome StartReceive(Operation& receive) noexcept {
-    return AtBothEnds<&ChannelCore::ReceiveNow>(receive, receive.claim,
-                                                &back_.waiting);
+    return UnderBothLocks<&ChannelCore::ReceiveNow>(receive, receive.claim,
+                                                    &back_.waiting);
   }
 
   // Takes a started operation back; false: it was not in the queue any more.
   bool CancelSend(Operation& send) noexcept {
-    const BothEnds locked(*this);
-    return Unqueue(front_.waiting, send);
+    const BothLocks locked(*this);
+    return Remove(front_.waiting, send);
   }
   bool CancelReceive(Operation& receive) noexcept {
-    const BothEnds locked(*this);
-    return Unqueue(back_.waiting, receive);
+    const BothLocks locked(*this);
+    return Remove(back_.waiting, receive);
   }
 
   // As CancelSend; besides, every later attempt returns kClosed.
-  bool RetireSend(Operation& send) noexcept {
-    const BothEnds locked(*this);
-    send.retired = back_.refuses = true;
-    return Unqueue(front_.waiting, send);
+  bool RevokeSend(Operation& send) noexcept {
+    const BothLocks locked(*this);
+    send.revoked = back_.refuses = true;
+    return Remove(front_.waiting, send);
   }
 
   // The calls of a thread. Send moves from `value` only if it returns true.
@@ -170,9 +172,10 @@ class ChannelCore final : public ChannelMemory<T> {
       return TrySend(copy);
     }
   }
-  // The receives put the value into a Landing.
-  FANFARE_ALWAYS_INLINE void TryReceiveAt(Landing<T>& target) noexcept {
-    if (ReceiveAtFront(target) == kMeets) Put(ReceiveFromSender(), target);
+  // The receives put the value into a ResultSlot.
+  FANFARE_ALWAYS_INLINE void TryReceiveAt(ResultSlot<T>& target) noexcept {
+    if (ReceiveAtFront(target) == kCounterpartWaits)
+      Put(ReceiveFromSender(), target);
   }
   // `limits`: none, or a deadline and a stop token.
   template <typename... Limits>
@@ -184,7 +187,7 @@ class ChannelCore final : public ChannelMemory<T> {
     return outcome == Outcome::kDone;
   }
   template <typename... Limits>
-  FANFARE_ALWAYS_INLINE void ReceiveAt(Landing<T>& target,
+  FANFARE_ALWAYS_INLINE void ReceiveAt(ResultSlot<T>& target,
                                        const Limits&... limits) {
     const Outcome outcome = ReceiveAtFront(target);
     if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
@@ -195,11 +198,11 @@ class ChannelCore final : public ChannelMemory<T> {
   void Close() noexcept {
     OperationQueue refused;
     {
-      const BothEnds locked(*this);
+      const BothLocks locked(*this);
       if (front_.closed) return;
       front_.closed = back_.closed = back_.refuses = true;
-      Refuse(front_.waiting, refused);
-      Refuse(back_.waiting, refused);
+      CloseAll(front_.waiting, refused);
+      CloseAll(back_.waiting, refused);
     }
     while (Operation* operation = refused.PopFront()) {
       operation->waker->Completed(Outcome::kClosed);
@@ -211,11 +214,11 @@ class ChannelCore final : public ChannelMemory<T> {
     return front_.closed;
   }
   [[nodiscard]] bool drained() const noexcept {
-    const BothEnds locked(*this);
+    const BothLocks locked(*this);
     return front_.closed && used() == 0;
   }
   [[nodiscard]] std::size_t size() const noexcept {
-    const BothEnds locked(*this);
+    const BothLocks locked(*this);
     return used();
   }
   [[nodiscard]] std::size_t capacity() const noexcept {
@@ -224,7 +227,7 @@ class ChannelCore final : public ChannelMemory<T> {
   // Whether values gather while the other side is away. Who finds such a
   // channel not ready lets others run, and looks again a few times, before it
   // queues: then it finds many values, or much room, and queues seldom.
-  [[nodiscard]] bool gathers() const noexcept { return capacity() > 1; }
+  [[nodiscard]] bool batches() const noexcept { return capacity() > 1; }
 
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(front_.lock);
@@ -238,7 +241,7 @@ class ChannelCore final : public ChannelMemory<T> {
  private:
   using Base::back_, Base::front_, Base::HandOver, Base::kCopies,
       Base::PopFront, Base::SlotAt, Base::Store, Base::Target, Base::used;
-  using typename Base::BothEnds, typename Base::Slots;
+  using typename Base::BothLocks, typename Base::Slots;
 
   explicit ChannelCore(std::size_t capacity) noexcept : Base(capacity) {}
 
@@ -252,27 +255,27 @@ class ChannelCore final : public ChannelMemory<T> {
   // What only an operation at one end can come to: somebody waits on the other
   // side, whom to meet takes both locks. (An optional Outcome would be two
   // bytes of one register to g++.)
-  static constexpr Outcome kMeets{0xff};
+  static constexpr Outcome kCounterpartWaits{0xff};
 
   // A send that concerns the back alone, with its lock held.
   FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
-    if (back_.refuses && (back_.closed || send.retired)) {
+    if (back_.refuses && (back_.closed || send.revoked)) {
       return Outcome::kClosed;
     }
     if (!back_.waiting.empty()) [[unlikely]]
-      return kMeets;
+      return kCounterpartWaits;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     Store(send, value);
     return Outcome::kDone;
   }
 
   // A receive that concerns the front alone. kPending: the ring is empty and no
-  // send waits for room. kMeets: a send waits, and the front is still locked,
-  // for MeetSender.
+  // send waits for room. kCounterpartWaits: a send waits, and the front is
+  // still locked, for MatchSender.
   template <typename Target>
   FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
     front_.lock.lock();
-    if (!front_.waiting.empty()) return kMeets;
+    if (!front_.waiting.empty()) return kCounterpartWaits;
     const LockGuard lock(front_.lock, std::adopt_lock);
     if (!front_.end.HasValue(back_.end)) {
       return front_.closed ? Outcome::kClosed : Outcome::kPending;
@@ -282,20 +285,20 @@ class ChannelCore final : public ChannelMemory<T> {
     return Outcome::kDone;
   }
 
-  Outcome MeetSender(Operation& receive) noexcept {
-    return AtBothEnds<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr,
-                                                std::adopt_lock);
+  Outcome MatchSender(Operation& receive) noexcept {
+    return UnderBothLocks<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr,
+                                                    std::adopt_lock);
   }
   FANFARE_COLD std::optional<T> ReceiveFromSender() noexcept {
-    std::optional<T> value = Nothing<T>();
+    std::optional<T> value = EmptyOptional<T>();
     Operation receive;
     receive.value = &value;
-    MeetSender(receive);
+    MatchSender(receive);
     return value;
   }
-  // Inlined, or else the Landing would be in memory.
+  // Inlined, or else the ResultSlot would be in memory.
   FANFARE_ALWAYS_INLINE static void Put(std::optional<T>&& value,
-                                        Landing<T>& target) noexcept {
+                                        ResultSlot<T>& target) noexcept {
     if (value) target.emplace(std::move(*value));
   }
 
@@ -309,7 +312,7 @@ class ChannelCore final : public ChannelMemory<T> {
   FANFARE_COLD Outcome AwaitRoom(Operation& send,
                                  const Deadline& deadline = Deadline::Never(),
                                  const std::stop_token& stop = {}) {
-    if (gathers()) {
+    if (batches()) {
       const Outcome outcome =
           PollBeforeQueueing(deadline, stop, [&] { return TrySend(send); });
       if (outcome != Outcome::kPending) return outcome;
@@ -335,13 +338,13 @@ class ChannelCore final : public ChannelMemory<T> {
   FANFARE_COLD std::optional<T> AwaitValue(Outcome outcome,
                                            const Deadline& deadline,
                                            const std::stop_token& stop) {
-    std::optional<T> value = Nothing<T>();
+    std::optional<T> value = EmptyOptional<T>();
     Operation receive;
     receive.value = &value;
-    if (outcome == kMeets) outcome = MeetSender(receive);
+    if (outcome == kCounterpartWaits) outcome = MatchSender(receive);
     if (outcome == Outcome::kPending && capacity() > 0) {
       const auto attempt = [&] { return TryReceive(receive); };
-      outcome = gathers() ? PollForValues(deadline, stop, attempt,
+      outcome = batches() ? PollForValues(deadline, stop, attempt,
                                           [this] { return LeftAbout(); })
                           : SpinBeforeQueueing(deadline, stop, attempt);
     }
@@ -355,16 +358,17 @@ class ChannelCore final : public ChannelMemory<T> {
   }
 
   // One attempt under both locks, then the wake-up of the counterpart outside.
-  // `how` is an argument of BothEnds, or none. kLent: the back is lent, and
-  // `how` is std::try_to_lock.
+  // `how` is an argument of BothLocks, or none. kBiasedElsewhere: the back is
+  // lent, and `how` is std::try_to_lock.
   template <auto kAttempt, typename... How>
-  FANFARE_COLD Outcome AtBothEnds(Operation& operation, Claim* claim,
-                                  OperationQueue* queue, How... how) noexcept {
+  FANFARE_COLD Outcome UnderBothLocks(Operation& operation, Claim* claim,
+                                      OperationQueue* queue,
+                                      How... how) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
     {
-      const BothEnds locked(*this, how...);
-      if (sizeof...(How) > 0 && !locked.held()) return kLent;
+      const BothLocks locked(*this, how...);
+      if (sizeof...(How) > 0 && !locked.held()) return kBiasedElsewhere;
       outcome = (this->*kAttempt)(operation, claim, partner);
       operation.outcome = outcome;
       if (outcome == Outcome::kPending && queue != nullptr) {
@@ -379,10 +383,10 @@ class ChannelCore final : public ChannelMemory<T> {
   // Hands the value to the first receive that waits, else puts it into the
   // ring. As all that follow, called with both locks held.
   Outcome SendNow(Operation& send, Claim* claim, Operation*& partner) noexcept {
-    if (back_.closed || send.retired) return Outcome::kClosed;
-    const Outcome met = Meet(back_.waiting, send, claim, partner);
-    if (met == Outcome::kDone) HandOver(send, *partner);
-    if (met != Outcome::kPending) return met;
+    if (back_.closed || send.revoked) return Outcome::kClosed;
+    const Outcome matched = Match(back_.waiting, send, claim, partner);
+    if (matched == Outcome::kDone) HandOver(send, *partner);
+    if (matched != Outcome::kPending) return matched;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
     Store(send);
@@ -394,14 +398,15 @@ class ChannelCore final : public ChannelMemory<T> {
   Outcome ReceiveNow(Operation& receive, Claim* claim,
                      Operation*& partner) noexcept {
     if (!front_.end.HasValue(back_.end)) {
-      const Outcome met = Meet(front_.waiting, receive, claim, partner);
-      if (met == Outcome::kDone) HandOver(*partner, receive);
-      return met == Outcome::kPending && front_.closed ? Outcome::kClosed : met;
+      const Outcome matched = Match(front_.waiting, receive, claim, partner);
+      if (matched == Outcome::kDone) HandOver(*partner, receive);
+      return matched == Outcome::kPending && front_.closed ? Outcome::kClosed
+                                                           : matched;
     }
     if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
     Target(receive).emplace(std::move(*SlotAt(front_.end)));
     PopFront();
-    if (Meet(front_.waiting, receive, nullptr, partner) == Outcome::kDone) {
+    if (Match(front_.waiting, receive, nullptr, partner) == Outcome::kDone) {
       Store(*partner);
     }
     return Outcome::kDone;

@@ -70,35 +70,36 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   }
   static void operator delete(void* core, Slots) { operator delete(core); }
 
-  class BothEnds {
+  class BothLocks {
    public:
-    explicit BothEnds(const ChannelMemory& channel) noexcept
-        : BothEnds(channel, std::try_to_lock) {
-      if (!held()) LockAfterLoan(channel.back_.lock);
+    explicit BothLocks(const ChannelMemory& channel) noexcept
+        : BothLocks(channel, std::try_to_lock) {
+      if (!held()) LockRevoked(channel.back_.lock);
     }
     // The same, unless the back is lent.
-    BothEnds(const ChannelMemory& channel, std::try_to_lock_t try_back) noexcept
+    BothLocks(const ChannelMemory& channel,
+              std::try_to_lock_t try_back) noexcept
         : front_(channel.front_.lock), back_(channel.back_.lock, try_back) {}
     // The same for a caller that holds the front's lock.
-    BothEnds(const ChannelMemory& channel, std::adopt_lock_t adopt) noexcept
+    BothLocks(const ChannelMemory& channel, std::adopt_lock_t adopt) noexcept
         : front_(channel.front_.lock, adopt),
           back_(channel.back_.lock, std::try_to_lock) {
-      if (!held()) LockAfterLoan(channel.back_.lock);
+      if (!held()) LockRevoked(channel.back_.lock);
     }
     [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
 
    private:
     // A receive shall not wait for the end of a loan: without the front's lock.
-    void LockAfterLoan(BackLock& back) noexcept {
+    void LockRevoked(BiasedLock& back) noexcept {
       front_.unlock();
-      back.EndLoan();
+      back.RevokeBias();
       front_.lock();
-      back.LockAfterLoan();
+      back.LockRevoked();
       back_ = std::unique_lock(back, std::adopt_lock);
     }
 
     std::unique_lock<Platform::Lock> front_;
-    std::unique_lock<BackLock> back_;
+    std::unique_lock<BiasedLock> back_;
   };
 
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
@@ -160,7 +161,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
 
     [[no_unique_address]] mutable Lock lock;  // the flags fit into its padding
     bool closed = false;  // as that of the other side; both locks to change
-    // It is closed, or a send was retired: a send looks at its own memory only
+    // It is closed, or a send was revoked: a send looks at its own memory only
     // then. The back's; both locks to change.
     bool refuses = false;
     RingEnd end;
@@ -168,7 +169,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
   };
 
   // Where values go in; the receives that wait.
-  Side<BackLock> back_;
+  Side<BiasedLock> back_;
   // Where they come out; the sends that wait.
   alignas(kCacheLine) Side<Platform::Lock> front_;
 
@@ -180,7 +181,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
     constexpr auto kUp = [](std::size_t offset, std::size_t alignment) {
       return (offset + alignment - 1) / alignment * alignment;
     };
-    using Back = Side<BackLock>;
+    using Back = Side<BiasedLock>;
     using Front = Side<Platform::Lock>;
     constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Back));
     constexpr std::size_t kFront = kUp(kBack + sizeof(Back), kCacheLine);
@@ -195,7 +196,7 @@ class alignas(kCoreAlignment<T>) ChannelMemory : public RefCounted {
       put(std::as_const(value));
     } else {
       put(std::move(value));
-      if (std::exchange(send.consumed, false)) {
+      if (std::exchange(send.owns_value, false)) {
         std::destroy_at(std::addressof(value));
       }
     }

@@ -32,15 +32,15 @@ inline constexpr bool kFitsRegisters = [] {
 // An optional without a value. Of `std::optional<T> value;` g++ 12 makes one
 // whose every byte is cleared.
 template <typename T>
-[[nodiscard]] FANFARE_ALWAYS_INLINE std::optional<T> Nothing() noexcept {
+[[nodiscard]] FANFARE_ALWAYS_INLINE std::optional<T> EmptyOptional() noexcept {
   return std::nullopt;
 }
 
 // Puts the value straight into the optional.
 template <typename T, bool = kFitsRegisters<T>>
-class Landing {
+class ResultSlot {
  public:
-  explicit Landing(std::optional<T>& value) noexcept : value_(value) {}
+  explicit ResultSlot(std::optional<T>& value) noexcept : value_(value) {}
   FANFARE_ALWAYS_INLINE void emplace(T&& value) noexcept {
     value_.emplace(std::move(value));
   }
@@ -51,9 +51,9 @@ class Landing {
 };
 
 template <typename T>
-class Landing<T, true> {
+class ResultSlot<T, true> {
  public:
-  explicit Landing(const std::optional<T>&) noexcept {}
+  explicit ResultSlot(const std::optional<T>&) noexcept {}
   FANFARE_ALWAYS_INLINE void emplace(T&& value) noexcept {
     bytes_ = std::bit_cast<Bytes>(value);
     has_value_ = true;

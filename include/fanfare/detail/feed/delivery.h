@@ -35,7 +35,7 @@ class FeedOffers : public FeedMembers<T> {
   using Member = FeedSubscription<T>;
 
  protected:
-  using Base::End, Base::members_, Base::turn_;
+  using Base::End, Base::members_, Base::turnstile_;
 
   FeedOffers() = default;
   ~FeedOffers() = default;
@@ -43,26 +43,26 @@ class FeedOffers : public FeedMembers<T> {
   // Offers the value, which the last channel may move from, to all. Returns
   // those whose channels were not ready, and in `taken`, also where a copy
   // throws, how many have taken it. With `wait` false there are none that wait.
-  Laggards<T> Offer(T& value, bool wait, std::size_t& taken) {
-    Laggards<T> laggards;
+  PendingOffers<T> Offer(T& value, bool wait, std::size_t& taken) {
+    PendingOffers<T> pending;
     std::size_t missed = 0;
-    if (members_.size() > kFew) turn_.PromiseToLook();
-    bool borrows = members_.size() <= kMostLent;
-    if (!borrows) EndLoans();
+    if (members_.size() > kFew) turnstile_.MarkSlowExit();
+    bool may_bias = members_.size() <= kMaxBiased;
+    if (!may_bias) RevokeBiases();
     auto entry = members_.begin();
     try {
       while (entry != members_.end()) {
         const auto [channel, m] = *entry;
-        T& offered = Load(*m, value, ++entry == members_.end());
-        const Outcome outcome = TrySend(*channel, m->offer_, offered, borrows);
+        T& offered = OfferFor(*m, value, ++entry == members_.end());
+        const Outcome outcome = TrySend(*channel, m->offer_, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         ++missed;
         // To end loans, and to wait, are followed by no new ones.
-        borrows = borrows && outcome == Outcome::kPending && !wait;
+        may_bias = may_bias && outcome == Outcome::kPending && !wait;
         if (outcome == Outcome::kPending && wait) {
-          if (laggards.empty()) turn_.PromiseToLook();
-          laggards.Add(*m, offered);
+          if (pending.empty()) turnstile_.MarkSlowExit();
+          pending.Add(*m, offered);
         } else {
           Refused(*m, outcome);
         }
@@ -70,43 +70,44 @@ class FeedOffers : public FeedMembers<T> {
     } catch (...) {
       // A copy failed: what was delivered stands.
       taken = static_cast<std::size_t>(entry - members_.begin()) - 1 - missed;
-      laggards.Unload();
+      pending.DestroyCopy();
       throw;
     }
     taken = members_.size() - missed;
-    if (!laggards.empty()) EndLoans();
-    return laggards;
+    if (!pending.empty()) RevokeBiases();
+    return pending;
   }
 
   // Blocks until they have taken theirs; adds those that did to `taken`.
-  FANFARE_COLD void Await(Laggards<T> laggards, std::size_t& taken,
+  FANFARE_COLD void Await(PendingOffers<T> pending, std::size_t& taken,
                           const Deadline& deadline = Deadline::Never(),
                           const std::stop_token& stop = {}) {
-    laggards.Await(
+    pending.Await(
         deadline, stop,
         [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);
   }
 
   // The channels that are lent to this feed are free again.
-  FANFARE_COLD void EndLoans() noexcept {
-    for (auto entry = members_.begin(); turn_.loans() > 0; ++entry) {
-      entry->channel->EndLoanTo(turn_);
+  FANFARE_COLD void RevokeBiases() noexcept {
+    for (auto entry = members_.begin(); turnstile_.biased() > 0; ++entry) {
+      entry->channel->Unbias(turnstile_);
     }
   }
 
  private:
   // Nothing is borrowed for values whose copies run code of the user's. After
-  // loans had to be ended a walk borrows no more, so that they are ended once.
+  // loans had to be ended a walk may_bias no more, so that they are ended once.
   FANFARE_ALWAYS_INLINE Outcome TrySend(ChannelCore<T>& channel,
                                         Operation& offer, T& value,
-                                        bool& borrows) noexcept {
+                                        bool& may_bias) noexcept {
     if constexpr (Member::kCopiesLate) {
-      const Outcome outcome = channel.TrySend(turn_, borrows, offer, value);
-      if (outcome != ChannelCore<T>::kLent) [[likely]]
+      const Outcome outcome =
+          channel.TrySend(turnstile_, may_bias, offer, value);
+      if (outcome != ChannelCore<T>::kBiasedElsewhere) [[likely]]
         return outcome;
-      turn_.PromiseToLook();
-      EndLoans();
-      borrows = false;
+      turnstile_.MarkSlowExit();
+      RevokeBiases();
+      may_bias = false;
     }
     return channel.TrySend(offer, value);
   }
@@ -114,10 +115,10 @@ class FeedOffers : public FeedMembers<T> {
   // An offer was not taken; kClosed: the member's owner closed the channel, or
   // somebody is about to end it.
   FANFARE_COLD void Refused(Member& member, Outcome outcome) noexcept {
-    member.Unload();
+    member.DestroyCopy();
     if (outcome == Outcome::kClosed) {
-      turn_.PromiseToLook();
-      EndLoans();
+      turnstile_.MarkSlowExit();
+      RevokeBiases();
       End(member);
     }
   }
@@ -125,13 +126,13 @@ class FeedOffers : public FeedMembers<T> {
   // What a subscriber's channel is to take: the value itself, where it is
   // copied late or moved to the last, or a copy made here and now, by the
   // sender's thread and outside all locks.
-  T& Load(Member& member, T& value, bool last) {
+  T& OfferFor(Member& member, T& value, bool last) {
     if constexpr (Member::kCopiesLate) {
       return value;
     } else {
       if (last) return value;
       // A copy is the user's code, and may take its time.
-      turn_.PromiseToLook();
+      turnstile_.MarkSlowExit();
       return member.MakeCopy(value);
     }
   }
@@ -139,7 +140,7 @@ class FeedOffers : public FeedMembers<T> {
   // So many offers are soon made.
   static constexpr std::size_t kFew = 64;
   // To so many channels it is soon sent that are lent (biased_lock.h).
-  static constexpr std::size_t kMostLent = 1024;
+  static constexpr std::size_t kMaxBiased = 1024;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -19,9 +19,9 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Member has a `place_` for the roll that it is in, and a channel().
+// Member has a `index_` for the roll that it is in, and a channel().
 template <typename Member, typename Channel>
-class Roll {
+class DenseSet {
  public:
   struct Entry {
     Channel* channel;
@@ -51,19 +51,19 @@ class Roll {
   // There is room.
   void Add(Member& member) noexcept {
     assert(HasRoom(size() + 1));
-    member.place_ = static_cast<std::uint32_t>(size());
+    member.index_ = static_cast<std::uint32_t>(size());
     entries_.push_back({&member.channel(), &member});
   }
 
   void Remove(Member& member) noexcept {
-    Entry& gap = entries_[member.place_];
+    Entry& gap = entries_[member.index_];
     gap = entries_.back();
-    gap.member->place_ = member.place_;
+    gap.member->index_ = member.index_;
     entries_.pop_back();
   }
 
   // Takes all members of `others`. One of the two has room for both.
-  void TakeAll(Roll& others) noexcept {
+  void TakeAll(DenseSet& others) noexcept {
     const std::size_t before = size();
     if (HasRoom(before + others.size())) {
       entries_.insert(entries_.end(), others.begin(), others.end());
@@ -74,7 +74,7 @@ class Roll {
     }
     others.entries_.clear();
     for (std::size_t place = before; place < size(); ++place) {
-      entries_[place].member->place_ = static_cast<std::uint32_t>(place);
+      entries_[place].member->index_ = static_cast<std::uint32_t>(place);
     }
   }
 

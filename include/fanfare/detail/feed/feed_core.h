@@ -43,7 +43,7 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   Ref<Member> Add(Ref<ChannelCore<T>> channel) {
     auto member =
         Ref<Member>::Make(Ref<FeedCore>::Share(this), std::move(channel));
-    if (!Enter(*member)) return {};
+    if (!Add(*member)) return {};
     return member;
   }
 
@@ -51,10 +51,10 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   // or a deadline and a stop token. Returns how many channels took the value.
   template <typename V, typename... Limits>
   std::size_t Send(V& value, Waits waits, const Limits&... limits) {
-    if (!turn_.TryTake()) return SendLater(value, waits, limits...);
+    if (!turnstile_.TryEnter()) return SendQueued(value, waits, limits...);
     SentValue<T> sent;  // destroyed without the turn
     const Holder holder(*this);
-    if (turn_.closed()) return 0;
+    if (turnstile_.closed()) return 0;
     return Deliver(value, sent, waits, limits...);
   }
 
@@ -64,10 +64,10 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
       const std::lock_guard lock(lock_);
       assert(!destroying_ && "fanfare: Close on a Feed being destroyed");
       destroying_ = destroying;
-      ++calls_;
-      ++closes_;
-      turn_.Close();
-      while (Operation* waiting = NextTurn()) {
+      ++in_flight_;
+      ++closing_;
+      turnstile_.Close();
+      while (Operation* waiting = DequeueNext()) {
         waiting->outcome = Outcome::kClosed;
         refused.PushBack(*waiting);
       }
@@ -75,19 +75,19 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
     while (Operation* waiting = refused.PopFront()) {
       waiting->waker->Completed(Outcome::kClosed);
     }
-    for (const auto* const roll : {&members_, &newcomers_}) {
-      for (const auto& entry : *roll) End(*entry.member, true);
+    for (const auto* const set : {&members_, &joining_}) {
+      for (const auto& entry : *set) End(*entry.member, true);
     }
     Member* gone = nullptr;
     {
       const std::lock_guard lock(lock_);
-      --closes_;
-      if (BeginChange()) {
-        Change(gone);
-        turn_.Free();
+      --closing_;
+      if (TryBeginUpdate()) {
+        ApplyPending(gone);
+        turnstile_.Leave();
       }
     }
-    LetGo(gone);
+    ReleaseRemoved(gone);
     EndCall();
   }
 
@@ -118,7 +118,7 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
    public:
     explicit Holder(FeedCore& feed) noexcept : feed_(feed) {}
     ~Holder() {
-      if (!feed_.turn_.GiveBack()) feed_.PassTurn();
+      if (!feed_.turnstile_.TryLeave()) feed_.PassTurn();
     }
     Holder(const Holder&) = delete;
     Holder& operator=(const Holder&) = delete;
@@ -145,7 +145,7 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
     std::size_t taken = 0;
     if constexpr (std::is_const_v<V>) {
       // A copy is the user's code, and may take its time.
-      if (!Member::kCopiesLate) turn_.PromiseToLook();
+      if (!Member::kCopiesLate) turnstile_.MarkSlowExit();
       DeliverOwn(sent.Take(value, members_.size()), waits, taken, limits...);
     } else {
       const Returning returning{sent, value, taken};
@@ -157,54 +157,56 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   FANFARE_ALWAYS_INLINE void DeliverOwn(T& offered, Waits waits,
                                         std::size_t& taken,
                                         const Limits&... limits) {
-    const Laggards<T> laggards = Offer(offered, waits == Waits::kForAll, taken);
-    if (!laggards.empty()) Await(laggards, taken, limits...);
+    const PendingOffers<T> pending =
+        Offer(offered, waits == Waits::kForAll, taken);
+    if (!pending.empty()) Await(pending, taken, limits...);
   }
 
   // A Send that has to wait for its turn.
-  struct WaitingSend : Operation {
-    explicit WaitingSend(Waits what) noexcept : waits(what) {}
+  struct QueuedSend : Operation {
+    explicit QueuedSend(Waits what) noexcept : waits(what) {}
 
     const Waits waits;
     SentValue<T> sent;
-    bool offered = false;  // to all; then:
+    bool was_combined = false;  // to all; then:
     std::size_t taken = 0;
-    Laggards<T> laggards;
+    PendingOffers<T> pending;
   };
 
   // A Send that does not find the turn free.
   template <typename V>
-  FANFARE_COLD std::size_t SendLater(
+  FANFARE_COLD std::size_t SendQueued(
       V& value, Waits waits, const Deadline& deadline = Deadline::Never(),
       const std::stop_token& stop = {}) {
-    WaitingSend send(waits);
+    QueuedSend send(waits);
     send.value = const_cast<T*>(std::addressof(value));
     if (!AwaitTurn(send, deadline, stop)) return send.taken;
     const Holder holder(*this);
-    if (!send.offered) return Deliver(value, send.sent, waits, deadline, stop);
-    Await(send.laggards, send.taken, deadline, stop);
+    if (!send.was_combined)
+      return Deliver(value, send.sent, waits, deadline, stop);
+    Await(send.pending, send.taken, deadline, stop);
     return send.taken;
   }
 
   // Blocks until the Send has the turn (true). False: another one has made all
   // that it had to do, or it gave up, or the feed was closed.
-  bool AwaitTurn(WaitingSend& send, const Deadline& deadline,
+  bool AwaitTurn(QueuedSend& send, const Deadline& deadline,
                  const std::stop_token& stop) {
     const Outcome outcome = WaitFor(
         send, deadline, stop,
         [this, &send](Operation& operation) {
           const std::lock_guard lock(lock_);
           assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
-          if (turn_.closed()) return Outcome::kClosed;
-          if (turn_.TakeOrAsk()) return Outcome::kDone;
+          if (turnstile_.closed()) return Outcome::kClosed;
+          if (turnstile_.EnterOrDelegate()) return Outcome::kDone;
           if (send.waits == Waits::kNever) return Outcome::kClosed;
           turns_.PushBack(operation);
           operation.queued = true;
-          ++calls_;
+          ++in_flight_;
           return Outcome::kPending;
         },
         [this](Operation& operation) { EndCall(&operation); });
-    return outcome == Outcome::kDone && !WasServed(send);
+    return outcome == Outcome::kDone && !IsComplete(send);
   }
 
   // Looks after what has come up while this thread had the turn, and gives it
@@ -212,59 +214,59 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   FANFARE_COLD void PassTurn() noexcept {
     Member* gone = nullptr;
     for (int served = 0;; ++served) {
-      if (turn_.TakeLoanWanted()) EndLoans();
-      WaitingSend* next;
+      if (turnstile_.TakeRevokeRequest()) RevokeBiases();
+      QueuedSend* next;
       Operation* drained = nullptr;
       {
         const std::lock_guard lock(lock_);
         const bool counted = gone != nullptr;
-        if (closes_ == 0) Change(gone);
-        if (gone != nullptr && !counted) ++calls_;  // the destructor waits
-        next = NextTurn();
+        if (closing_ == 0) ApplyPending(gone);
+        if (gone != nullptr && !counted) ++in_flight_;  // the destructor waits
+        next = DequeueNext();
         if (next == nullptr) {
-          turn_.Free();
-          drained = calls_ == 0 ? TakeDrained() : nullptr;
+          turnstile_.Leave();
+          drained = in_flight_ == 0 ? TakeDrained() : nullptr;
         }
       }
       if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
       if (next == nullptr) break;
-      const bool was_served = served < kMostServed && Serve(*next);
-      if (!was_served) EndLoans();  // it may sleep
+      const bool complete = served < kMaxCombined && Combine(*next);
+      if (!complete) RevokeBiases();  // it may sleep
       next->outcome = Outcome::kDone;
       next->waker->Completed(Outcome::kDone);
-      if (!was_served) break;
+      if (!complete) break;
     }
     // Only without the turn: with a channel may go values whose destructors
     // Send.
     if (gone != nullptr) {
-      LetGo(gone);
+      ReleaseRemoved(gone);
       EndCall();
     }
   }
 
   // Makes the offers of another Send, in its turn. True: all were taken, so
   // that it needs no turn.
-  bool Serve(WaitingSend& send) noexcept {
+  bool Combine(QueuedSend& send) noexcept {
     if constexpr (Member::kCopiesLate) {
       T& offered =
           send.sent.Take(*static_cast<const T*>(send.value), members_.size());
-      send.laggards = Offer(offered, send.waits == Waits::kForAll, send.taken);
-      send.offered = true;
+      send.pending = Offer(offered, send.waits == Waits::kForAll, send.taken);
+      send.was_combined = true;
     }
-    return WasServed(send);
+    return IsComplete(send);
   }
-  static bool WasServed(const WaitingSend& send) noexcept {
-    return send.offered && send.laggards.empty();
+  static bool IsComplete(const QueuedSend& send) noexcept {
+    return send.was_combined && send.pending.empty();
   }
 
-  // A call that is counted in calls_ is over; a Send that gave up may still be
-  // in the queue.
+  // A call that is counted in in_flight_ is over; a Send that gave up may still
+  // be in the queue.
   void EndCall(Operation* send = nullptr) noexcept {
     Operation* drained;
     {
       const std::lock_guard lock(lock_);
       if (send != nullptr && send->queued) turns_.Remove(*send);
-      --calls_;
+      --in_flight_;
       drained = Drained();
     }
     if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
@@ -275,12 +277,12 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   // The first Send in the queue that has not given up, claimed and taken out.
   // From here on it has the turn or is told that all was done: in neither case
   // does it count as a call.
-  WaitingSend* NextTurn() noexcept {
+  QueuedSend* DequeueNext() noexcept {
     while (Operation* waiting = turns_.PopFront()) {
       waiting->queued = false;
       if (waiting->claim->Try(*waiting)) {
-        --calls_;
-        return static_cast<WaitingSend*>(waiting);
+        --in_flight_;
+        return static_cast<QueuedSend*>(waiting);
       }
     }
     return nullptr;
@@ -289,8 +291,9 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   // Who waits for the last call, if there is none any more. (Else whoever makes
   // it asks again.)
   Operation* Drained() noexcept {
-    if (calls_ > 0 || drained_ == nullptr || !turn_.TakeOrAsk()) return nullptr;
-    turn_.Free();
+    if (in_flight_ > 0 || drained_ == nullptr || !turnstile_.EnterOrDelegate())
+      return nullptr;
+    turnstile_.Leave();
     return TakeDrained();
   }
   Operation* TakeDrained() noexcept {
@@ -299,16 +302,16 @@ class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
   }
 
   // How many Sends of others one makes the offers of, at most.
-  static constexpr int kMostServed = 16;
+  static constexpr int kMaxCombined = 16;
 
-  using Base::Await, Base::BeginChange, Base::Change, Base::EndLoans,
-      Base::Enter, Base::FreeMemory, Base::LetGo, Base::Offer, Base::closes_,
-      Base::destroying_, Base::lock_, Base::members_, Base::newcomers_,
-      Base::turn_;
+  using Base::Await, Base::TryBeginUpdate, Base::ApplyPending,
+      Base::RevokeBiases, Base::Add, Base::FreeMemory, Base::ReleaseRemoved,
+      Base::Offer, Base::closing_, Base::destroying_, Base::lock_,
+      Base::members_, Base::joining_, Base::turnstile_;
 
   // Guarded by lock_, too.
   OperationQueue turns_;          // the Sends that wait for theirs
-  std::size_t calls_ = 0;         // Closes, those Sends, LetGos
+  std::size_t in_flight_ = 0;     // Closes, those Sends, LetGos
   Operation* drained_ = nullptr;  // the destructor that waits for all of them
 };
 

@@ -23,10 +23,10 @@ class FeedMembers;
 template <typename T>
 class FeedOffers;
 template <typename T>
-class Laggards;
+class PendingOffers;
 
 // Where a subscription needs no memory of its own for the copy.
-struct NoSlot {};
+struct NoCopy {};
 
 template <typename T>
 class FeedSubscription final : public SubscriptionState {
@@ -40,8 +40,8 @@ class FeedSubscription final : public SubscriptionState {
   friend class FeedCore<T>;
   friend class FeedMembers<T>;
   friend class FeedOffers<T>;
-  friend class Laggards<T>;
-  friend class Roll<FeedSubscription, ChannelCore<T>>;
+  friend class PendingOffers<T>;
+  friend class DenseSet<FeedSubscription, ChannelCore<T>>;
 
   // A trivially copyable value is copied by who takes it, from the sender's;
   // of any other, the sender makes a copy first.
@@ -52,18 +52,18 @@ class FeedSubscription final : public SubscriptionState {
   // For a channel of its own; outside all locks.
   T& MakeCopy(const T& value) {
     T* const copy = std::construct_at(copy_.get(), value);
-    offer_.consumed = true;
+    offer_.owns_value = true;
     return *copy;
   }
   // Destroys a copy that was not taken.
-  void Unload() noexcept {
+  void DestroyCopy() noexcept {
     if constexpr (!kCopiesLate) {
-      if (std::exchange(offer_.consumed, false)) std::destroy_at(copy_.get());
+      if (std::exchange(offer_.owns_value, false)) std::destroy_at(copy_.get());
     }
   }
 
   // In its roll; changed as that. (Fits into padding, as do the two flags.)
-  std::uint32_t place_ = 0;
+  std::uint32_t index_ = 0;
   const Ref<FeedCore<T>> feed_;
   const Ref<ChannelCore<T>> channel_;
   // The send that its channel sees.
@@ -71,12 +71,14 @@ class FeedSubscription final : public SubscriptionState {
   // Guarded by the feed's lock: whether it has not ended, and in which roll it
   // is.
   bool listed_ = false;
-  bool newcomer_ = false;
-  [[no_unique_address]] std::conditional_t<kCopiesLate, NoSlot, Slot<T>> copy_;
+  bool is_joining_ = false;
+  [[no_unique_address]] std::conditional_t<kCopiesLate, NoCopy,
+                                           ManualLifetime<T>>
+      copy_;
   // For the Send under way: the next whose channel was not ready.
-  FeedSubscription* next_laggard_ = nullptr;
+  FeedSubscription* next_pending_ = nullptr;
   // Guarded by the feed's lock: the next one that has ended.
-  FeedSubscription* next_ended_ = nullptr;
+  FeedSubscription* next_leaving_ = nullptr;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

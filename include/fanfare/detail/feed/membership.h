@@ -5,7 +5,7 @@
 // Who is subscribed to a feed, and how they come and go beside its Sends.
 //
 // The roll is changed only by who has the lock and the turn, and so not while a
-// Send walks. Who ends meanwhile is retired in its channel, which from that
+// Send walks. Who ends meanwhile is revoked in its channel, which from that
 // moment refuses the feed's offers; who comes waits in a second roll. The Send
 // does for them what is to be done before it gives the turn back (turnstile.h).
 
@@ -26,7 +26,7 @@ template <typename T>
 class FeedMembers : public RefCounted {
  public:
   using Member = FeedSubscription<T>;
-  using Members = Roll<Member, ChannelCore<T>>;
+  using Members = DenseSet<Member, ChannelCore<T>>;
 
   // Ends a subscription; when it returns, all of that has been done, whoever
   // did it. With `all`, of all one after the other, a copy that was not taken
@@ -37,10 +37,10 @@ class FeedMembers : public RefCounted {
     std::optional<T> taken_back;
     Ref<Member> removed;
     // From here on its channel takes nothing of this feed.
-    if (member.channel_->RetireSend(member.offer_)) {
-      if (member.offer_.consumed && !all) {
+    if (member.channel_->RevokeSend(member.offer_)) {
+      if (member.offer_.owns_value && !all) {
         taken_back.emplace(std::move(*static_cast<T*>(member.offer_.value)));
-        member.Unload();
+        member.DestroyCopy();
       }
       member.offer_.waker->Completed(Outcome::kClosed);
     }
@@ -48,15 +48,15 @@ class FeedMembers : public RefCounted {
       const std::lock_guard lock(lock_);
       if (std::exchange(member.listed_, false)) {
         --count_;
-        if (member.newcomer_ && closes_ == 0) {
-          newcomers_.Remove(member);
+        if (member.is_joining_ && closing_ == 0) {
+          joining_.Remove(member);
           removed = Ref<Member>::Adopt(&member);
-        } else if (BeginChange()) {
+        } else if (TryBeginUpdate()) {
           members_.Remove(member);
-          turn_.Free();
+          turnstile_.Leave();
           removed = Ref<Member>::Adopt(&member);
         } else {
-          member.next_ended_ = std::exchange(ended_, &member);
+          member.next_leaving_ = std::exchange(leaving_, &member);
         }
       }
     }
@@ -74,7 +74,7 @@ class FeedMembers : public RefCounted {
   ~FeedMembers() = default;
 
   // False: the feed is closed.
-  bool Enter(Member& member) {
+  bool Add(Member& member) {
     // Whatever memory is wanted for the rolls is got, and the old one freed,
     // without the lock.
     typename Members::Memory memory;
@@ -83,11 +83,11 @@ class FeedMembers : public RefCounted {
       {
         const std::lock_guard lock(lock_);
         assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
-        if (turn_.closed()) return false;
-        member.newcomer_ = !BeginChange();
-        all = members_.size() + newcomers_.size() + 1;
-        const bool entered = TryEnter(member, all, memory);
-        if (!member.newcomer_) turn_.Free();
+        if (turnstile_.closed()) return false;
+        member.is_joining_ = !TryBeginUpdate();
+        all = members_.size() + joining_.size() + 1;
+        const bool entered = TryAdd(member, all, memory);
+        if (!member.is_joining_) turnstile_.Leave();
         if (entered) return true;
       }
       Members::Reserve(memory, all);
@@ -99,58 +99,60 @@ class FeedMembers : public RefCounted {
     typename Members::Memory memories[2];
     const std::lock_guard lock(lock_);
     memories[0] = members_.TakeMemory();
-    memories[1] = newcomers_.TakeMemory();
+    memories[1] = joining_.TakeMemory();
   }
 
-  static void LetGo(Member* gone) noexcept {
+  static void ReleaseRemoved(Member* gone) noexcept {
     while (gone != nullptr) {
       const auto owned = Ref<Member>::Adopt(gone);
-      gone = gone->next_ended_;
+      gone = gone->next_leaving_;
     }
   }
 
   // The rest is called with the lock held.
 
-  // True: nobody walks over the roll, until turn_.Free(). False: whoever is the
-  // last to walk calls Change.
-  bool BeginChange() noexcept { return closes_ == 0 && turn_.TakeOrAsk(); }
+  // True: nobody walks over the roll, until turnstile_.Leave(). False: whoever
+  // is the last to walk calls ApplyPending.
+  bool TryBeginUpdate() noexcept {
+    return closing_ == 0 && turnstile_.EnterOrDelegate();
+  }
 
   // Takes in who came and takes out who ended, whom it puts in front of `gone`.
-  void Change(Member*& gone) noexcept {
-    for (const auto& entry : newcomers_) entry.member->newcomer_ = false;
-    members_.TakeAll(newcomers_);
-    while (Member* const m = ended_) {
+  void ApplyPending(Member*& gone) noexcept {
+    for (const auto& entry : joining_) entry.member->is_joining_ = false;
+    members_.TakeAll(joining_);
+    while (Member* const m = leaving_) {
       members_.Remove(*m);
-      ended_ = std::exchange(m->next_ended_, gone);
+      leaving_ = std::exchange(m->next_leaving_, gone);
       gone = m;
     }
   }
 
-  Turn turn_;
+  Turnstile turnstile_;
   Members members_;              // each with a counted reference
   mutable Platform::Lock lock_;  // guards all that follows
-  Members newcomers_;
-  std::size_t closes_ = 0;  // Closes that walk over the rolls
+  Members joining_;
+  std::size_t closing_ = 0;  // Closes that walk over the rolls
   bool destroying_ = false;
 
  private:
   // Enters a member into its roll, which may move into `memory` for that.
   // False: there is no room for `all`.
-  bool TryEnter(Member& member, std::size_t all,
-                typename Members::Memory& memory) {
-    Members& roll = member.newcomer_ ? newcomers_ : members_;
-    // One of the two has room for all: Change cannot fail.
-    const bool room = member.newcomer_ && members_.HasRoom(all)
-                          ? newcomers_.MakeRoom(newcomers_.size() + 1, memory)
-                          : roll.MakeRoom(all, memory);
+  bool TryAdd(Member& member, std::size_t all,
+              typename Members::Memory& memory) {
+    Members& set = member.is_joining_ ? joining_ : members_;
+    // One of the two has room for all: ApplyPending cannot fail.
+    const bool room = member.is_joining_ && members_.HasRoom(all)
+                          ? joining_.MakeRoom(joining_.size() + 1, memory)
+                          : set.MakeRoom(all, memory);
     if (!room) return false;
-    roll.Add(*Ref<Member>::Share(&member).Release());  // the roll's reference
+    set.Add(*Ref<Member>::Share(&member).Release());  // the roll's reference
     ++count_;
     return member.listed_ = true;
   }
 
-  Member* ended_ = nullptr;  // still in a roll, to be taken out
-  std::size_t count_ = 0;    // without those
+  Member* leaving_ = nullptr;  // still in a roll, to be taken out
+  std::size_t count_ = 0;      // without those
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -22,7 +22,7 @@
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 template <typename T>
-class Laggards {
+class PendingOffers {
  public:
   using Member = FeedSubscription<T>;
 
@@ -30,13 +30,13 @@ class Laggards {
 
   void Add(Member& member, T& offered) noexcept {
     member.offer_.value = std::addressof(offered);
-    member.next_laggard_ = nullptr;
-    (empty() ? first_ : last_->next_laggard_) = &member;
+    member.next_pending_ = nullptr;
+    (empty() ? first_ : last_->next_pending_) = &member;
     last_ = &member;
   }
 
   // Destroys the copies that were made for them.
-  void Unload() noexcept { UnloadAll(first_); }
+  void DestroyCopy() noexcept { DestroyCopies(first_); }
 
   // Blocks until all have taken their offers, or the deadline or a stop; then
   // the value is taken back. Adds those that took it to `taken`. `refused` is
@@ -44,8 +44,8 @@ class Laggards {
   template <typename Refused>
   void Await(const Deadline& deadline, const std::stop_token& stop,
              Refused refused, std::size_t& taken) {
-    if (first_->channel_->gathers()) Poll(deadline, stop, refused, taken);
-    WaitInLine(deadline, stop, refused, taken);
+    if (first_->channel_->batches()) Poll(deadline, stop, refused, taken);
+    Enqueue(deadline, stop, refused, taken);
   }
 
  private:
@@ -55,7 +55,7 @@ class Laggards {
   void Poll(const Deadline& deadline, const std::stop_token& stop,
             Refused& refused, std::size_t& taken) {
     PollBeforeQueueing(deadline, stop, [&] {
-      for (; first_ != nullptr; first_ = first_->next_laggard_) {
+      for (; first_ != nullptr; first_ = first_->next_pending_) {
         const Outcome outcome = first_->channel_->TrySend(first_->offer_);
         if (outcome == Outcome::kPending) return outcome;
         if (outcome == Outcome::kDone) {
@@ -70,18 +70,18 @@ class Laggards {
 
   // Leaves the offers to the channels.
   template <typename Refused>
-  void WaitInLine(const Deadline& deadline, const std::stop_token& stop,
-                  Refused& refused, std::size_t& taken) {
-    FanOut fan_out;
+  void Enqueue(const Deadline& deadline, const std::stop_token& stop,
+               Refused& refused, std::size_t& taken) {
+    CompletionLatch latch;
     Member* pending = nullptr;
     std::ptrdiff_t kept = 0;
     while (first_ != nullptr) {
       Member& member = *first_;
-      first_ = member.next_laggard_;
-      member.offer_.waker = &fan_out;
+      first_ = member.next_pending_;
+      member.offer_.waker = &latch;
       const Outcome outcome = member.channel_->StartSend(member.offer_);
       if (outcome == Outcome::kPending) {
-        member.next_laggard_ = std::exchange(pending, &member);
+        member.next_pending_ = std::exchange(pending, &member);
         ++kept;
       } else if (outcome == Outcome::kDone) {
         ++taken;
@@ -91,11 +91,11 @@ class Laggards {
     }
     if (kept == 0) return;
     std::size_t withdrawn = 0;
-    if (!fan_out.Expect(kept) && !fan_out.Wait(deadline, stop)) {
-      withdrawn = TakeBack(fan_out, pending);
+    if (!latch.Expect(kept) && !latch.Wait(deadline, stop)) {
+      withdrawn = Withdraw(latch, pending);
     }
-    taken += static_cast<std::size_t>(kept) - fan_out.refused() - withdrawn;
-    if (fan_out.refused() > 0) EndRefused(pending, refused);
+    taken += static_cast<std::size_t>(kept) - latch.refused() - withdrawn;
+    if (latch.refused() > 0) EndRefused(pending, refused);
   }
 
   // What is left to do for offers that were refused meanwhile, with which no
@@ -104,8 +104,8 @@ class Laggards {
   template <typename Refused>
   static void EndRefused(Member* pending, Refused& refused) {
     while (pending != nullptr) {
-      Member& member = *std::exchange(pending, pending->next_laggard_);
-      member.Unload();
+      Member& member = *std::exchange(pending, pending->next_pending_);
+      member.DestroyCopy();
       if (member.offer_.outcome == Outcome::kClosed) {
         refused(member, Outcome::kClosed);
       }
@@ -114,21 +114,23 @@ class Laggards {
 
   // Takes the value back from the channels that still keep it, waits for those
   // that are just being served, and returns how many were taken back.
-  static std::size_t TakeBack(FanOut& fan_out, Member* pending) noexcept {
+  static std::size_t Withdraw(CompletionLatch& latch,
+                              Member* pending) noexcept {
     std::ptrdiff_t withdrawn = 0;
-    for (Member* m = pending; m != nullptr; m = m->next_laggard_) {
+    for (Member* m = pending; m != nullptr; m = m->next_pending_) {
       if (m->channel_->CancelSend(m->offer_)) {
-        m->Unload();
+        m->DestroyCopy();
         ++withdrawn;
       }
     }
     // If none was taken back, whoever completed the last one says so.
-    if (withdrawn == 0 || !fan_out.Withdraw(withdrawn)) fan_out.WaitForAll();
+    if (withdrawn == 0 || !latch.Withdraw(withdrawn)) latch.WaitForAll();
     return static_cast<std::size_t>(withdrawn);
   }
 
-  static void UnloadAll(Member* members) noexcept {
-    for (Member* m = members; m != nullptr; m = m->next_laggard_) m->Unload();
+  static void DestroyCopies(Member* members) noexcept {
+    for (Member* m = members; m != nullptr; m = m->next_pending_)
+      m->DestroyCopy();
   }
 
   Member* first_ = nullptr;

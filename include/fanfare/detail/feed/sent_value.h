@@ -22,12 +22,12 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Memory for one T, made and destroyed by hand.
 template <typename T>
-class Slot {
+class ManualLifetime {
  public:
-  Slot() noexcept {
-  }  // not "= default": that would clear the memory of `Slot{}`
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
+  ManualLifetime() noexcept {
+  }  // not "= default": that would clear the memory of `ManualLifetime{}`
+  ManualLifetime(const ManualLifetime&) = delete;
+  ManualLifetime& operator=(const ManualLifetime&) = delete;
   [[nodiscard]] T* get() noexcept {
     return static_cast<T*>(static_cast<void*>(bytes_));
   }
@@ -80,7 +80,7 @@ class SentValue<T, true> {
   void Return(const T&) noexcept {}
 
  private:
-  Slot<T> own_;
+  ManualLifetime<T> own_;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

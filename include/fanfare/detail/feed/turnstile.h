@@ -26,67 +26,67 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-class Turn {
+class Turnstile {
  public:
   // Takes it if nobody has it.
-  bool TryTake() noexcept {
+  bool TryEnter() noexcept {
     return taken_.exchange(1, std::memory_order_acquire) == 0;
   }
   // The same for who looks again and again.
-  bool TryTakeFree() noexcept {
-    return taken_.load(std::memory_order_relaxed) == 0 && TryTake();
+  bool TryEnterIfFree() noexcept {
+    return taken_.load(std::memory_order_relaxed) == 0 && TryEnter();
   }
 
   // For the holder, as the next one. Gives it back; false: there is something
   // to look after first, with the feed's lock held.
-  bool GiveBack() noexcept {
-    if (word_.load(std::memory_order_relaxed) != 0 && !TakePromiseBack())
+  bool TryLeave() noexcept {
+    if (word_.load(std::memory_order_relaxed) != 0 && !UnmarkSlowExit())
         [[unlikely]] {
-      PromiseToLook();
+      MarkSlowExit();
       return false;
     }
     taken_.store(0, std::memory_order_release);
     return true;
   }
-  // As GiveBack, for who took it to end a loan: whoever has asked waits until
+  // As TryLeave, for who took it to end a loan: whoever has asked waits until
   // it is free, and whoever wants another loan to end says so again.
-  void Drop() noexcept {
-    static_cast<void>(TakeLoanWanted());
+  void LeaveAfterRevoke() noexcept {
+    static_cast<void>(TakeRevokeRequest());
     taken_.store(0, std::memory_order_release);
   }
-  void PromiseToLook() noexcept {
-    if ((word_.load(std::memory_order_relaxed) & kWillLook) != 0) return;
-    word_.fetch_or(kWillLook, std::memory_order_relaxed);
+  void MarkSlowExit() noexcept {
+    if ((word_.load(std::memory_order_relaxed) & kSlowExit) != 0) return;
+    word_.fetch_or(kSlowExit, std::memory_order_relaxed);
   }
 
   // How many locks are lent to the holder (biased_lock.h), and whether somebody
   // has wanted one since it was last asked.
-  [[nodiscard]] std::size_t loans() const noexcept { return loans_; }
-  bool TakeLoanWanted() noexcept {
-    if (!loan_wanted()) return false;
-    word_.fetch_and(~kLoanWanted, std::memory_order_relaxed);
+  [[nodiscard]] std::size_t biased() const noexcept { return biased_; }
+  bool TakeRevokeRequest() noexcept {
+    if (!revoke_requested()) return false;
+    word_.fetch_and(~kRevokeRequested, std::memory_order_relaxed);
     return true;
   }
-  void Borrowed() noexcept { ++loans_; }
-  void Returned() noexcept { --loans_; }
+  void AddBiased() noexcept { ++biased_; }
+  void RemoveBiased() noexcept { --biased_; }
 
   // For who has found it taken. May get lost, and is said at each look.
-  void WantLoan() noexcept {
-    if (loan_wanted()) return;
-    word_.fetch_or(kLoanWanted, std::memory_order_relaxed);
+  void RequestRevoke() noexcept {
+    if (revoke_requested()) return;
+    word_.fetch_or(kRevokeRequested, std::memory_order_relaxed);
   }
 
   // What follows is called with the feed's lock held; closed() by the holder,
   // too.
 
   // Takes it (true), or makes sure that its holder will look (false).
-  bool TakeOrAsk() noexcept {
-    if (TryTake()) return true;
-    BriefWait<Platform> taken;
-    unsigned word = word_.fetch_or(kAsked, std::memory_order_relaxed);
-    while ((word & kWillLook) == 0) {
-      if (TryTakeFree()) {
-        Renew();
+  bool EnterOrDelegate() noexcept {
+    if (TryEnter()) return true;
+    SpinWait<Platform> taken;
+    unsigned word = word_.fetch_or(kHasRequests, std::memory_order_relaxed);
+    while ((word & kSlowExit) == 0) {
+      if (TryEnterIfFree()) {
+        ResetRequests();
         return true;
       }
       taken.Wait();
@@ -97,8 +97,8 @@ class Turn {
 
   // For the holder, which has looked. (Where it lets another one have the turn
   // instead, that one is bound by the promise.)
-  void Free() noexcept {
-    Renew();
+  void Leave() noexcept {
+    ResetRequests();
     taken_.store(0, std::memory_order_release);
   }
 
@@ -109,29 +109,30 @@ class Turn {
 
  private:
   // The word, 0 where there is nothing to look after.
-  static constexpr unsigned kAsked = 1;     // set and reset with the lock held
-  static constexpr unsigned kWillLook = 2;  // by the holder, alone till asked
+  static constexpr unsigned kHasRequests =
+      1;                                    // set and reset with the lock held
+  static constexpr unsigned kSlowExit = 2;  // by the holder, alone till asked
   static constexpr unsigned kClosed = 4;    // set with the lock held
-  static constexpr unsigned kLoanWanted = 8;  // by anybody
+  static constexpr unsigned kRevokeRequested = 8;  // by anybody
 
-  [[nodiscard]] bool loan_wanted() const noexcept {
-    return (word_.load(std::memory_order_relaxed) & kLoanWanted) != 0;
+  [[nodiscard]] bool revoke_requested() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & kRevokeRequested) != 0;
   }
 
   // False: there is more than a promise. (Who relies on one has asked.)
-  bool TakePromiseBack() noexcept {
-    unsigned promised = kWillLook;
+  bool UnmarkSlowExit() noexcept {
+    unsigned promised = kSlowExit;
     return word_.compare_exchange_strong(promised, 0,
                                          std::memory_order_relaxed);
   }
 
-  void Renew() noexcept {
+  void ResetRequests() noexcept {
     word_.store(closed() ? kClosed : 0, std::memory_order_relaxed);
   }
 
   Platform::Atomic<unsigned> taken_{0};  // 1: taken
   Platform::Atomic<unsigned> word_{0};
-  std::size_t loans_ = 0;
+  std::size_t biased_ = 0;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

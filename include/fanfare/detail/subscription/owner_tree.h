@@ -14,82 +14,82 @@
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Anything that is waited for, or that contains what is waited for.
-class Lineage : public RefCounted {
+class OwnerNode : public RefCounted {
  public:
-  virtual ~Lineage() {
-    if (Lineage* parent = parent_.load(std::memory_order_relaxed)) {
-      Ref<Lineage>::Adopt(parent).reset();
+  virtual ~OwnerNode() {
+    if (OwnerNode* parent = parent_.load(std::memory_order_relaxed)) {
+      Ref<OwnerNode>::Adopt(parent).reset();
     }
   }
 
   // Makes this a part of `parent`. Called once at most.
-  virtual void SetParent(Ref<Lineage> parent) noexcept {
+  virtual void SetParent(Ref<OwnerNode> parent) noexcept {
     parent_.store(parent.Release(), std::memory_order_release);
   }
 
   // Whether this is `whole` or a part of it, at any depth.
-  [[nodiscard]] virtual bool IsPartOf(const Lineage& whole) const noexcept {
+  [[nodiscard]] virtual bool IsPartOf(const OwnerNode& whole) const noexcept {
     if (this == &whole) return true;
     return parent() != nullptr && parent()->IsPartOf(whole);
   }
 
  protected:
-  [[nodiscard]] Lineage* parent() const noexcept {
+  [[nodiscard]] OwnerNode* parent() const noexcept {
     return parent_.load(std::memory_order_acquire);
   }
 
  private:
-  Platform::Atomic<Lineage*> parent_{nullptr};  // a counted reference
+  Platform::Atomic<OwnerNode*> parent_{nullptr};  // a counted reference
 };
 
 // What the calling thread is running, innermost first; it lives on the stack of
 // the thread that runs it.
-class Activity {
+class RunningScope {
  public:
   enum class Kind {
     kRuns,         // `running`, or a callback of it
     kEstablishes,  // what will become a part of `running`
   };
 
-  explicit Activity(Lineage& running, Kind kind = Kind::kRuns) noexcept
+  explicit RunningScope(OwnerNode& running, Kind kind = Kind::kRuns) noexcept
       : running_(running), kind_(kind), outer_(Innermost()) {
     Platform::ThreadSlot() = this;
   }
-  ~Activity() { Platform::ThreadSlot() = outer_; }
-  Activity(const Activity&) = delete;
-  Activity& operator=(const Activity&) = delete;
+  ~RunningScope() { Platform::ThreadSlot() = outer_; }
+  RunningScope(const RunningScope&) = delete;
+  RunningScope& operator=(const RunningScope&) = delete;
 
   // Whether the calling thread runs inside `whole`.
-  [[nodiscard]] static bool IsInside(const Lineage& whole) noexcept {
-    for (Activity* a = Innermost(); a != nullptr; a = a->outer_) {
+  [[nodiscard]] static bool IsInside(const OwnerNode& whole) noexcept {
+    for (RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
       if (a->running_.IsPartOf(whole)) return true;
     }
     return false;
   }
 
   // What the calling thread runs.
-  [[nodiscard]] static Lineage& Current() noexcept {
+  [[nodiscard]] static OwnerNode& Current() noexcept {
     return Innermost()->running_;
   }
 
   // What a producer that is started now will be a part of; null: of nothing
   // that is known yet.
-  [[nodiscard]] static Ref<const Lineage> Establishes() noexcept {
-    const Activity* innermost = Innermost();
+  [[nodiscard]] static Ref<const OwnerNode> Establishes() noexcept {
+    const RunningScope* innermost = Innermost();
     if (innermost == nullptr || innermost->kind_ != Kind::kEstablishes) {
       return {};
     }
-    return Ref<const Lineage>::Share(&innermost->running_);
+    return Ref<const OwnerNode>::Share(&innermost->running_);
   }
 
  private:
-  static Activity* Innermost() noexcept {
-    return static_cast<Activity*>(Platform::ThreadSlot());
+  static RunningScope* Innermost() noexcept {
+    return static_cast<RunningScope*>(Platform::ThreadSlot());
   }
 
-  Lineage& running_;
+  OwnerNode& running_;
   const Kind kind_;
-  Activity* const outer_;
+  RunningScope* const outer_;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

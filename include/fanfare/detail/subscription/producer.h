@@ -35,14 +35,14 @@ class ProducerSubscription : public SubscriptionState {
         [self = Ref<ProducerSubscription>::Share(this)] { self->Run(); });
   }
 
-  bool IsPartOf(const Lineage& whole) const noexcept override {
+  bool IsPartOf(const OwnerNode& whole) const noexcept override {
     return SubscriptionState::IsPartOf(whole) ||
            (establishes_ && establishes_->IsPartOf(whole));
   }
 
   void RequestUnsubscribe() noexcept override {
     // The callbacks that the producer has registered are a part of it, too.
-    const Activity inside(*this);
+    const RunningScope inside(*this);
     stop_.request_stop();
   }
 
@@ -63,7 +63,7 @@ class ProducerSubscription : public SubscriptionState {
   };
 
   void Run() {
-    const Activity inside(*this);
+    const RunningScope inside(*this);
     AtEnd at_end{*this, nullptr};
     at_end.error = Produce(stop_.get_token());
   }
@@ -78,7 +78,7 @@ class ProducerSubscription : public SubscriptionState {
   // The resubscription whose function has started this producer, and which it
   // may unsubscribe before that function has returned it. For good: one that is
   // not returned counts as a part, too.
-  const Ref<const Lineage> establishes_ = Activity::Establishes();
+  const Ref<const OwnerNode> establishes_ = RunningScope::Establishes();
   std::stop_source stop_;
   Platform::Mutex joining_;
   Platform::Thread thread_;  // guarded by joining_

@@ -20,27 +20,27 @@ class ScopeCore;
 
 // The place of one subscription in its scope. The subscription refers to its
 // entry, and the entry to the subscription until that is forgotten.
-class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
+class ScopeEntry final : public Observer, public ListNode<ScopeEntry> {
  public:
   explicit ScopeEntry(Ref<ScopeCore> scope) noexcept;
 
   // (Not inline, one of them would have every program carry this class.)
-  inline void WatchedEnds() noexcept override;
-  inline void WatchedEnded() noexcept override;
+  inline void OnEnding() noexcept override;
+  inline void OnEnded() noexcept override;
 
   // A tracked subscription is part of its scope, and of whatever its wrapper is
   // part of.
-  void SetWrappersParent(Ref<Lineage> parent) noexcept {
+  void SetWrappersParent(Ref<OwnerNode> parent) noexcept {
     wrapper_.SetParent(std::move(parent));
   }
-  bool IsPartOf(const Lineage& whole) const noexcept override {
-    return Lineage::IsPartOf(whole) || wrapper_.IsPartOf(whole);
+  bool IsPartOf(const OwnerNode& whole) const noexcept override {
+    return OwnerNode::IsPartOf(whole) || wrapper_.IsPartOf(whole);
   }
 
  private:
   friend class ScopeCore;
 
-  class Wrapper final : public Lineage {};
+  class Wrapper final : public OwnerNode {};
 
   const Ref<ScopeCore> scope_;
   Wrapper wrapper_;
@@ -50,7 +50,7 @@ class ScopeEntry final : public Watcher, public ListNode<ScopeEntry> {
   IntrusiveList<ScopeEntry>* list_ = nullptr;
 };
 
-class ScopeCore final : public Lineage {
+class ScopeCore final : public OwnerNode {
  public:
   // Takes a subscription in; false: the scope is closed.
   bool Add(ScopeEntry& entry,
@@ -60,21 +60,21 @@ class ScopeCore final : public Lineage {
     // may close the scope from inside.
     entry.SetParent(Ref<ScopeCore>::Share(this));
     subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
-    const bool tells = subscription->TellsWatcher();
-    if (tells) subscription->Watch();
+    const bool notifies = subscription->NotifiesObserver();
+    if (notifies) subscription->Observe();
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return false;
       entry.subscription_ = subscription;
       List* list = &polled_;
-      if (tells) {
+      if (notifies) {
         // One that ends after this look tells, and waits for the lock.
         const bool alive = subscription->stage() == Stage::kAlive;
-        list = alive ? &telling_ : &ending_;
+        list = alive ? &notifying_ : &ending_;
       }
       Append(*list, *Ref<ScopeEntry>::Share(&entry).Release());
     }
-    if (tells) subscription->TellParent();
+    if (notifies) subscription->NotifyParent();
     return true;
   }
 
@@ -86,7 +86,7 @@ class ScopeCore final : public Lineage {
       closed_ = true;
     }
     // Only now, when no more are added: the caller may be one that was.
-    const bool inside = Activity::IsInside(*this);
+    const bool inside = RunningScope::IsInside(*this);
     // Asks them all, then waits for each. Several threads that close share the
     // asking, and each waits for all.
     for (;;) {
@@ -113,15 +113,16 @@ class ScopeCore final : public Lineage {
       const std::lock_guard lock(mutex_);
       for (ScopeEntry* entry = asked_.front(); entry != nullptr;) {
         ScopeEntry* const next = List::Next(*entry);
-        if (!entry->subscription_->TellsWatcher()) TakeOut(*entry, gone);
+        if (!entry->subscription_->NotifiesObserver()) TakeOut(*entry, gone);
         entry = next;
       }
     }
     for (ScopeEntry* entry = gone.front(); entry != nullptr;
          entry = List::Next(*entry)) {
-      entry->subscription_->Drop();  // another scope's is left to that
+      entry->subscription_
+          ->OnHandleDropped();  // another scope's is left to that
     }
-    LetGo(gone);
+    ReleaseRemoved(gone);
   }
 
   // An entry whose subscription is ending does not count any more, but Close
@@ -140,7 +141,7 @@ class ScopeCore final : public Lineage {
       const std::lock_guard lock(mutex_);
       if (entry.list_ != nullptr) TakeOut(entry, gone);
     }
-    LetGo(gone);
+    ReleaseRemoved(gone);
   }
 
  private:
@@ -154,7 +155,8 @@ class ScopeCore final : public Lineage {
 
   Listed NextToAsk() noexcept {
     const std::lock_guard lock(mutex_);
-    ScopeEntry* entry = telling_.empty() ? polled_.front() : telling_.front();
+    ScopeEntry* entry =
+        notifying_.empty() ? polled_.front() : notifying_.front();
     if (entry == nullptr) return {};
     Remove(*entry);
     Append(asked_, *entry);
@@ -179,21 +181,21 @@ class ScopeCore final : public Lineage {
           ScopeEntry* const next = List::Next(*entry);
           const SubscriptionState& state = *entry->subscription_;
           const Stage stage =
-              state.TellsWatcher() ? Stage::kAlive : state.stage();
+              state.NotifiesObserver() ? Stage::kAlive : state.stage();
           if (stage == Stage::kAlive) ++count;
           if (stage == Stage::kEnded) TakeOut(*entry, gone);
           entry = next;
         }
       }
-      count += telling_count_;
+      count += notifying_count_;
     }
-    LetGo(gone);
+    ReleaseRemoved(gone);
     return count;
   }
 
   // With the lock held: both keep the reference that a list has.
   void Append(List& list, ScopeEntry& entry) noexcept {
-    if (&list == &telling_) ++telling_count_;
+    if (&list == &notifying_) ++notifying_count_;
     list.PushBack(entry);
     entry.list_ = &list;
   }
@@ -202,12 +204,12 @@ class ScopeCore final : public Lineage {
     gone.PushBack(entry);
   }
   void Remove(ScopeEntry& entry) noexcept {
-    if (entry.list_ == &telling_) --telling_count_;
+    if (entry.list_ == &notifying_) --notifying_count_;
     std::exchange(entry.list_, nullptr)->Remove(entry);
   }
 
   // Without the lock.
-  static void LetGo(List& gone) noexcept {
+  static void ReleaseRemoved(List& gone) noexcept {
     while (ScopeEntry* entry = gone.PopFront()) {
       const auto owned = Ref<ScopeEntry>::Adopt(entry);
       entry->subscription_.reset();
@@ -216,18 +218,18 @@ class ScopeCore final : public Lineage {
 
   Platform::Mutex mutex_;  // guards all that follows
   bool closed_ = false;
-  List telling_;  // of these we hear when they end
-  List polled_;   // these have to be asked
-  List asked_;    // these were asked to end by Close
-  List ending_;   // these are ending: they do not count, but Close waits
-  std::size_t telling_count_ = 0;
+  List notifying_;  // of these we hear when they end
+  List polled_;     // these have to be asked
+  List asked_;      // these were asked to end by Close
+  List ending_;     // these are ending: they do not count, but Close waits
+  std::size_t notifying_count_ = 0;
 };
 
 inline ScopeEntry::ScopeEntry(Ref<ScopeCore> scope) noexcept
     : scope_(std::move(scope)) {}
 
-inline void ScopeEntry::WatchedEnds() noexcept { scope_->StopCounting(*this); }
-inline void ScopeEntry::WatchedEnded() noexcept { scope_->Forget(*this); }
+inline void ScopeEntry::OnEnding() noexcept { scope_->StopCounting(*this); }
+inline void ScopeEntry::OnEnded() noexcept { scope_->Forget(*this); }
 
 // What Track returns: the tracked subscription, but dropping it is harmless.
 class ScopeWrapper final : public SubscriptionState {
@@ -245,15 +247,15 @@ class ScopeWrapper final : public SubscriptionState {
   void Unsubscribe() noexcept override {
     tracked_->Unsubscribe();
     // Of the others the scope hears.
-    if (!tracked_->TellsWatcher() && tracked_->stage() == Stage::kEnded) {
+    if (!tracked_->NotifiesObserver() && tracked_->stage() == Stage::kEnded) {
       scope_->Forget(*entry_);
     }
   }
-  void Drop() noexcept override {}
+  void OnHandleDropped() noexcept override {}
   Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }
   Stage stage() const noexcept override { return tracked_->stage(); }
-  bool TellsWatcher() const noexcept override { return false; }
-  void SetParent(Ref<Lineage> parent) noexcept override {
+  bool NotifiesObserver() const noexcept override { return false; }
+  void SetParent(Ref<OwnerNode> parent) noexcept override {
     entry_->SetWrappersParent(std::move(parent));
   }
 

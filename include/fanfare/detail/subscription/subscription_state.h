@@ -26,15 +26,15 @@ inline Receiver<std::exception_ptr> ClosedErr() {
 
 // Is told when a subscription ends. Both are called outside all locks, and more
 // than once if several threads end the subscription together.
-class Watcher : public Lineage {
+class Observer : public OwnerNode {
  public:
   // Before Err() is closed.
-  virtual void WatchedEnds() noexcept = 0;
+  virtual void OnEnding() noexcept = 0;
   // After.
-  virtual void WatchedEnded() noexcept = 0;
+  virtual void OnEnded() noexcept = 0;
 };
 
-class SubscriptionState : public Lineage {
+class SubscriptionState : public OwnerNode {
  public:
   enum class Stage {
     kAlive,
@@ -54,11 +54,11 @@ class SubscriptionState : public Lineage {
   // Asks for the end and waits for it, unless the caller runs inside.
   virtual void Unsubscribe() noexcept {
     RequestUnsubscribe();
-    if (!Activity::IsInside(*this)) WaitUntilEnded();
+    if (!RunningScope::IsInside(*this)) WaitUntilEnded();
   }
 
   // What the destructor of the handle does.
-  virtual void Drop() noexcept { Unsubscribe(); }
+  virtual void OnHandleDropped() noexcept { Unsubscribe(); }
 
   virtual Receiver<std::exception_ptr> Err() {
     Core* err = err_.load();
@@ -77,14 +77,14 @@ class SubscriptionState : public Lineage {
   }
 
   // False: a watcher is not told; stage() has to be asked.
-  [[nodiscard]] virtual bool TellsWatcher() const noexcept { return true; }
+  [[nodiscard]] virtual bool NotifiesObserver() const noexcept { return true; }
 
-  // Its parent, a Watcher, is told from now on.
-  void Watch() noexcept { watched_.store(true); }
-  // After Watch: tells it of an end that came before. (Of one that has only
+  // Its parent, a Observer, is told from now on.
+  void Observe() noexcept { observed_.store(true); }
+  // After Observe: tells it of an end that came before. (Of one that has only
   // begun it was told, or has learned from stage().)
-  void TellParent() noexcept {
-    if (Finished()) watcher().WatchedEnded();
+  void NotifyParent() noexcept {
+    if (Finished()) observer().OnEnded();
   }
 
  protected:
@@ -92,18 +92,18 @@ class SubscriptionState : public Lineage {
   // returns all of it has been done. An error is told only if Err() was called
   // before.
   //
-  // All accesses to ended_, finished_, err_ and watched_, but the destructor's,
-  // are sequentially consistent: each side writes its own and then reads the
-  // other's, so at least one of them sees both.
+  // All accesses to ended_, finished_, err_ and observed_, but the
+  // destructor's, are sequentially consistent: each side writes its own and
+  // then reads the other's, so at least one of them sees both.
   void Finish(std::exception_ptr error = nullptr) noexcept {
     ended_.store(true);
-    if (watched_.load()) watcher().WatchedEnds();
+    if (observed_.load()) observer().OnEnding();
     if (error != nullptr) {
       if (Core* err = err_.load()) err->TrySend(error);
     }
     finished_.store(true);
     Finished();
-    if (watched_.load()) watcher().WatchedEnded();
+    if (observed_.load()) observer().OnEnded();
   }
 
  private:
@@ -120,15 +120,15 @@ class SubscriptionState : public Lineage {
 
   using Core = ChannelCore<std::exception_ptr>;
 
-  [[nodiscard]] Watcher& watcher() const noexcept {
-    return static_cast<Watcher&>(*parent());
+  [[nodiscard]] Observer& observer() const noexcept {
+    return static_cast<Observer&>(*parent());
   }
 
   // The small ones last: a derived class goes on in what is left of the word.
   Platform::Atomic<Core*> err_{nullptr};  // a counted reference
   Platform::Atomic<bool> ended_{false};
   Platform::Atomic<bool> finished_{false};  // and Err() has its error
-  Platform::Atomic<bool> watched_{false};   // the parent is a Watcher
+  Platform::Atomic<bool> observed_{false};  // the parent is a Observer
 };
 
 // A subscription that has ended when it is made.

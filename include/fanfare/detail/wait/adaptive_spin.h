@@ -54,7 +54,7 @@ class AdaptiveSpin {
     if (crowded_) return false;
     const auto end = Clock::now() + Platform::kSpinTime;
     do {
-      Platform::Pause();
+      Platform::CpuRelax();
       if (ready()) return true;
     } while (Clock::now() < end);
     return false;
@@ -67,7 +67,7 @@ class AdaptiveSpin {
     auto now = start;
     do {
       const auto before = now;
-      Platform::GiveWay();
+      Platform::Yield();
       now = Clock::now();
       crowded_ = now - before > kLongestIdleYield;
     } while (!crowded_ && now - start < time);

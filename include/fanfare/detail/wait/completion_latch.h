@@ -12,7 +12,7 @@
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // The thread in Send, as the channels that keep its offers see it.
-class FanOut final : public Waker {
+class CompletionLatch final : public Waker {
  public:
   void Completed(Outcome outcome) noexcept override {
     if (outcome == Outcome::kClosed) {

@@ -63,10 +63,10 @@ struct Operation : ListNode<Operation> {
   Outcome outcome = Outcome::kPending;
   bool queued = false;
   // A send that its channel refuses from now on.
-  bool retired = false;
+  bool revoked = false;
   // A send whose value is a copy for it alone, to be destroyed by whoever moves
   // from it; false once that was done.
-  bool consumed = false;
+  bool owns_value = false;
 };
 
 using OperationQueue = IntrusiveList<Operation>;
@@ -121,7 +121,7 @@ class Claim {
   // Acquire and release: the loser sees what the winner did before it won, and
   // whoever comes after TryBoth what was done before that opened the claim.
   bool Take(std::uintptr_t next) noexcept {
-    BriefWait<Platform> held;
+    SpinWait<Platform> held;
     std::uintptr_t state = kOpen;
     while (!state_.compare_exchange_weak(state, next, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {
@@ -154,7 +154,7 @@ inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
 // What follows works on a queue whose lock is held.
 
 // False: the operation is not in it any more.
-inline bool Unqueue(OperationQueue& queue, Operation& operation) noexcept {
+inline bool Remove(OperationQueue& queue, Operation& operation) noexcept {
   if (!operation.queued) return false;
   queue.Remove(operation);
   operation.queued = false;
@@ -163,15 +163,15 @@ inline bool Unqueue(OperationQueue& queue, Operation& operation) noexcept {
 
 // Takes the first operation out of `queue` that can go ahead together with
 // `mine`; on the way, those that have lost their claim.
-inline Outcome Meet(OperationQueue& queue, Operation& mine, Claim* claim,
-                    Operation*& partner) noexcept {
+inline Outcome Match(OperationQueue& queue, Operation& mine, Claim* claim,
+                     Operation*& partner) noexcept {
   for (Operation* theirs = queue.front(); theirs != nullptr;) {
     Operation* const next = OperationQueue::Next(*theirs);
     // A Select never meets itself.
     if (claim == nullptr || claim != theirs->claim) {
       const Claim::Pair pair = ClaimTogether(claim, mine, *theirs);
       if (pair == Claim::Pair::kMineLost) return Outcome::kLost;
-      Unqueue(queue, *theirs);
+      Remove(queue, *theirs);
       if (pair == Claim::Pair::kClaimed) {
         theirs->outcome = Outcome::kDone;
         partner = theirs;
@@ -184,9 +184,9 @@ inline Outcome Meet(OperationQueue& queue, Operation& mine, Claim* claim,
 }
 
 // Moves whatever can still be claimed from `queue` to `refused`.
-inline void Refuse(OperationQueue& queue, OperationQueue& refused) noexcept {
+inline void CloseAll(OperationQueue& queue, OperationQueue& refused) noexcept {
   while (Operation* operation = queue.front()) {
-    Unqueue(queue, *operation);
+    Remove(queue, *operation);
     if (operation->claim != nullptr && !operation->claim->Try(*operation)) {
       continue;
     }

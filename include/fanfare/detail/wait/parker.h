@@ -60,7 +60,7 @@ class Parker {
       const auto start = Platform::Clock::now();
       [[maybe_unused]] const Uncancelled uncancelled;
       if (deadline.bounded()) {
-        signalled_.wait_until(lock, deadline.moment());
+        signalled_.wait_until(lock, deadline.time_point());
       } else {
         signalled_.wait(lock);
       }
