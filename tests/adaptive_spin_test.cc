@@ -32,7 +32,7 @@ struct SpinPlatform : RealParts {
     ++spin::pauses;
     Clock::Advance(spin::nanoseconds(50));
   }
-  static void Yield() noexcept {
+  static void YieldThread() noexcept {
     ++spin::yields;
     Clock::Advance(spin::yield_takes);
   }
@@ -63,7 +63,7 @@ using spin::yields;
 constexpr nanoseconds kIdle{1'000};
 constexpr nanoseconds kOthersRun{20'000};
 
-bool Never() { return false; }
+constexpr auto Never = [] { return false; };
 
 // Polls in vain, where a yield takes `time`.
 void PollInVain(AdaptiveSpin& spin, nanoseconds time) {
@@ -218,7 +218,7 @@ void ForgetHowValuesCame() {
 TEST_CASE(
     "C4: a thread lets values gather until that was in vain eight times") {
   ForgetHowValuesCame();
-  for (const std::size_t few : {1, 2, 7, 1, 1, 1, 1, 1})
+  for (const std::size_t few : {1U, 2U, 7U, 1U, 1U, 1U, 1U, 1U})
     CHECK_FALSE(Spins(few));
   CHECK(Spins(1));
   // Once in a while it looks whether that is still so.

@@ -41,9 +41,9 @@ struct PatientPlatform : RealParts {
   using Clock = patient::Clock;
 
   static void CpuRelax() noexcept { ++patient::pauses; }
-  static void Yield() noexcept {
+  static void YieldThread() noexcept {
     ++patient::pauses;
-    RealParts::Yield();
+    RealParts::YieldThread();
   }
 };
 

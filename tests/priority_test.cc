@@ -64,7 +64,7 @@ struct PriorityPlatform : RealParts {
   }
 };
 
-#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/wait/claim.h>
 #include <fanfare/detail/feed/turnstile.h>
 
 #include "support/await.h"
@@ -123,8 +123,8 @@ TEST_CASE("C4: whoever meets a lock that is held for long sleeps") {
 }
 
 TEST_CASE("F3: whoever asks for a turn that is held for long sleeps") {
-  using fanfare::detail::Turn;
-  Turn turn;
+  using fanfare::detail::Turnstile;
+  Turnstile turn;
   bool locks = true;
   const bool taken = MeetHalfway(
       [&] {

@@ -230,6 +230,28 @@ TEST_CASE("S9: of several ends one gets the error, the others null") {
   CHECK(nulls == 2);
 }
 
+TEST_CASE("S9 S1: an end is chosen before a default, wherever both stand") {
+  Feed<int> feed;
+  const Subscription subscription = feed.Subscribe(Channel<int>(1));
+  subscription.Unsubscribe();
+  const Channel<int> empty;
+  std::array order = {0, 1, 2};
+  do {
+    // Each is put in front of the others, behind them and in between.
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      std::vector<SelectCase> cases(order.size());
+      int ends = 0;
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        if (order[i] == 0) cases[i] = OnDefault();
+        if (order[i] == 1) cases[i] = OnReceive(empty, [](int) {});
+        if (order[i] == 2) cases[i] = OnEnd(subscription, [&] { ++ends; });
+      }
+      Select(cases);
+      REQUIRE(ends == 1);
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
 TEST_CASE("S9: the case outlives the handle") {
   Feed<int> feed;
   std::vector<SelectCase> cases;

@@ -52,6 +52,7 @@
 #endif
 
 #include <fanfare/detail/channel/access.h>
+#include <fanfare/detail/channel/blocking.h>
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/channel/handle.h>
 #include <fanfare/detail/channel/receive_iterator.h>
@@ -181,7 +182,9 @@ class Sender : public detail::Handle<Sender<T>, T> {
   // and a stop token.
   template <typename... Limits>
   bool Deliver(T& value, const Limits&... limits) const {
-    if (core() != nullptr) return core()->Send(value, limits...);
+    if (core() != nullptr) {
+      return detail::SendBlocking(*core(), value, limits...);
+    }
     detail::WaitForNothing(limits...);
     return false;
   }
@@ -356,7 +359,7 @@ FANFARE_ALWAYS_INLINE std::optional<T> Receiver<T>::Take(
   std::optional<T> value = detail::EmptyOptional<T>();
   detail::ResultSlot<T> slot(value);
   if (core() != nullptr) {
-    core()->ReceiveAt(slot, limits...);
+    detail::ReceiveBlocking(*core(), slot, limits...);
   } else {
     TakeNothing(limits...);
   }
@@ -368,7 +371,7 @@ template <typename T>
 std::optional<T> Receiver<T>::TryReceive() const {
   std::optional<T> value = detail::EmptyOptional<T>();
   detail::ResultSlot<T> slot(value);
-  if (core() != nullptr) core()->TryReceiveAt(slot);
+  if (core() != nullptr) detail::TryReceive(*core(), slot);
   slot.Done(value);
   return value;
 }

@@ -28,12 +28,11 @@
 #include <cassert>
 #include <concepts>
 #include <cstddef>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
 #include <fanfare/channel.h>
-#include <fanfare/detail/feed/feed_core.h>
+#include <fanfare/detail/feed/delivery.h>
 #include <fanfare/subscription.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
@@ -48,7 +47,13 @@ class Feed {
   using value_type = T;
 
   // Ready to use. May throw std::bad_alloc.
-  Feed() = default;
+  Feed() {
+    // Asked here, because T may be incomplete where the class is named: a
+    // struct may have a feed of itself.
+    static_assert(sizeof(detail::ChannelCore<T>) > 0);  // which asks for more
+    static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
+                  "fanfare: the T of a Feed<T> must be copy-constructible");
+  }
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
   // Closes, then blocks until the Sends under way have returned. Subscriptions
@@ -201,18 +206,19 @@ class Feed {
  private:
   // The destructor leaves a null behind; where the compiler optimizes, it need
   // not.
-  detail::FeedCore<T>& core() const noexcept {
+  detail::FeedCore& core() const noexcept {
     assert(core_ && "fanfare: a call on a Feed that was destroyed");
     return *core_;
   }
 
-  // As FeedCore's Send. (Where T is copied as bytes, an rvalue is an lvalue.)
+  // As Delivery's Send. (Where T is copied as bytes, an rvalue is an lvalue.)
   template <typename V, typename... Limits>
   std::size_t Deliver(V& value, detail::Waits waits, const Limits&... limits) {
     if constexpr (std::is_trivially_copyable_v<T>) {
-      return core().Send(std::as_const(value), waits, limits...);
+      return detail::Delivery<T>::Send(core(), std::as_const(value), waits,
+                                       limits...);
     } else {
-      return core().Send(value, waits, limits...);
+      return detail::Delivery<T>::Send(core(), value, waits, limits...);
     }
   }
 
@@ -226,8 +232,7 @@ class Feed {
     return taken;
   }
 
-  detail::Ref<detail::FeedCore<T>> core_ =
-      detail::Ref<detail::FeedCore<T>>::Make();
+  detail::Ref<detail::FeedCore> core_ = detail::Ref<detail::FeedCore>::Make();
 };
 
 // ---------------------------------------------------------------------------
@@ -238,10 +243,10 @@ template <typename T>
 Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
   if (!channel)
     throw std::invalid_argument("fanfare: Subscribe of a nil channel");
-  detail::Ref<detail::SubscriptionState> state =
-      core().Add(detail::Access::Share(channel));
-  if (!state) state = detail::Ref<detail::EndedSubscription>::Make();
-  return detail::SubscriptionAccess::Make(std::move(state));
+  return detail::SubscriptionAccess::Make(detail::FeedCore::Subscribe(
+      detail::Ref<detail::FeedSubscription<T>>::Make(
+          detail::Ref<detail::FeedCore>::Share(&core()),
+          detail::Access::Share(channel))));
 }
 
 }}  // namespace fanfare::FANFARE_ABI

@@ -34,6 +34,7 @@
 #include <fanfare/channel.h>
 #include <fanfare/detail/subscription/producer.h>
 #include <fanfare/detail/subscription/subscription_state.h>
+#include <fanfare/detail/subscription/wrapped.h>
 #include <fanfare/fwd.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
@@ -96,7 +97,8 @@ class Subscription {
   /// then, and the next call tries again.
   /// (U1)
   [[nodiscard]] Receiver<std::exception_ptr> Err() const {
-    return state_ ? state_->Err() : detail::ClosedErr();
+    return detail::Access::Make<Receiver<std::exception_ptr>>(
+        state_ ? state_->Err() : detail::ClosedErr());
   }
 
   /// Returns whether the subscription has ended, so that Err() is closed; true
@@ -183,47 +185,33 @@ class Unsubscriber {
   const Subscription& subscription_;
 };
 
-template <typename Source>
-class WrappedSubscription final : public SubscriptionState {
- public:
-  WrappedSubscription(Source&& source, Receiver<std::exception_ptr> err)
-      : source_(std::move(source)), err_(std::move(err)) {}
-  // A scope may let go of one that has ended by itself: it may have a thread to
-  // join.
-  ~WrappedSubscription() override {
-    if (!unsubscribed_.load(std::memory_order_relaxed)) source_.Unsubscribe();
-  }
+template <typename Producer>
+inline constexpr bool kTakesStopToken =
+    std::invocable<Producer&, std::stop_token>;
+template <typename Producer>
+inline constexpr bool kTakesQuitChannel =
+    std::invocable<Producer&, Receiver<std::monostate>>;
 
-  Receiver<std::exception_ptr> Err() override { return err_; }
-  Stage stage() const noexcept override {
-    return err_.closed() ? Stage::kEnded : Stage::kAlive;
+// How the function is called: with a stop token, or with a channel that is
+// closed when a stop is requested.
+template <typename Producer>
+decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
+  if constexpr (kTakesStopToken<Producer>) {
+    return producer(std::stop_token(stop));
+  } else {
+    const Channel<std::monostate> quit;
+    const std::stop_callback on_stop(stop, [&]() noexcept { quit.Close(); });
+    return producer(Receiver<std::monostate>(quit));
   }
-  bool NotifiesObserver() const noexcept override { return false; }
-  void RequestUnsubscribe() noexcept override {
-    if constexpr (requires { source_.RequestUnsubscribe(); }) {
-      source_.RequestUnsubscribe();
-    } else {
-      Unsubscribe();
-    }
-  }
-  void Unsubscribe() noexcept override {
-    unsubscribed_.store(true, std::memory_order_relaxed);
-    source_.Unsubscribe();
-  }
-
- private:
-  Source source_;
-  Receiver<std::exception_ptr> err_;
-  Platform::Atomic<bool> unsubscribed_{false};
-};
+}
 
 // Ends a source that it cannot wrap: nobody else knows of it.
 template <typename Source>
 Ref<SubscriptionState> Wrap(Source& source) {
   try {
-    Receiver<std::exception_ptr> err = source.Err();
+    const Receiver<std::exception_ptr> err = source.Err();
     return Ref<WrappedSubscription<Source>>::Make(std::move(source),
-                                                  std::move(err));
+                                                  Access::Share(err));
   } catch (...) {
     source.Unsubscribe();
     throw;

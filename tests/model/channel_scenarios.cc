@@ -63,7 +63,7 @@ void ParkingTwice() {
 void ParkingDeadline() {
   std::optional<ThreadWaiter> waiter(std::in_place);
   Operation operation;
-  waiter->Adopt(operation);
+  waiter->Attach(operation);
   bool claimed = false;
   bool gave_up = false;
   bool told = false;

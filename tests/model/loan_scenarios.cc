@@ -234,13 +234,13 @@ void LoanWanted() {
                            const bool late = wanted && !lend();
                            Expect(!late || !lock.BiasedTo(turn), "lent again");
                            lock.Unbias(turn);
-                           turn.Drop();
+                           turn.LeaveAfterRevoke();
                          },
                          [&] {
                            const std::lock_guard locked(lock);
                            had = true;
                          }});
-  Expect(had && turn.loans() == 0, "a loan is left");
+  Expect(had && turn.biased() == 0, "a loan is left");
 }
 
 // Two threads wait for it, the second one as a thread does that takes the lock
@@ -265,7 +265,7 @@ void LoanWantedByTwo() {
          const bool a_had = !a_wants || lend().first;
          Expect(a_had || !lock.BiasedTo(turn), "lent again before A had it");
          lock.Unbias(turn);
-         turn.Drop();
+         turn.LeaveAfterRevoke();
        },
        [&] {
          const std::lock_guard locked(lock);
@@ -278,13 +278,45 @@ void LoanWantedByTwo() {
          if (turn.TryEnter()) {
            const bool b_had = lend().second;
            Expect(b_had || !lock.BiasedTo(turn), "lent again before B had it");
-           turn.Drop();
+           turn.LeaveAfterRevoke();
          }
          lock.LockRevoked();
          had_b = true;
          lock.unlock();
        }});
-  Expect(had_a && had_b == b_asks && turn.loans() == 0, "a loan is left");
+  Expect(had_a && had_b == b_asks && turn.biased() == 0, "a loan is left");
+}
+
+// A thread that leaves after it has revoked a bias forgets no request of
+// another one, which relies on the mark of the next holder.
+void LoanRevokedBesideARequest() {
+  fanfare::detail::Turnstile turn;
+  fanfare::detail::BiasedLock lock;
+  Expect(turn.TryEnter(), "the turn is taken");
+  lock.lock();
+  lock.Bias(turn);
+  lock.unlock();
+  Expect(turn.TryLeave(), "there was nothing to look after");
+  bool recorded = false;
+  bool done = false;
+  const auto look = [&] {
+    done = done || std::exchange(recorded, false);
+    turn.Leave();
+  };
+  Scheduler::Interleave({[&] { const std::lock_guard locked(lock); },
+                         [&] {
+                           const std::lock_guard locked(turn.mutex());
+                           recorded = true;
+                           if (turn.EnterOrDelegate()) look();
+                         },
+                         [&] {
+                           if (!turn.TryEnter()) return;
+                           turn.MarkSlowExit();
+                           if (turn.TryLeave()) return;
+                           const std::lock_guard locked(turn.mutex());
+                           look();
+                         }});
+  Expect(done && turn.biased() == 0, "a request is forgotten");
 }
 
 constexpr std::array kScenarios = {
@@ -316,6 +348,9 @@ constexpr std::array kScenarios = {
              LoanWanted},
     Scenario{"loan_wanted_by_two", "nor before each of two that want it had it",
              LoanWantedByTwo},
+    Scenario{"loan_request",
+             "whoever revokes a bias forgets no request for the turn",
+             LoanRevokedBesideARequest},
 };
 
 }  // namespace

@@ -121,7 +121,7 @@ class Mutex {
   }
   void unlock() {
     Release();
-    Scheduler::TryLeave();
+    Scheduler::GiveBack();
   }
 
  private:
@@ -214,7 +214,7 @@ struct Platform {
   using Clock = model::Clock;
   using Thread = model::Thread;
 
-  static void Yield() noexcept { Scheduler::Yield(); }
+  static void YieldThread() noexcept { Scheduler::Yield(); }
   static void SleepBriefly() noexcept { Scheduler::Yield(); }
   static void CpuRelax() noexcept { Scheduler::Yield(); }
   static void*& ThreadSlot() noexcept { return Scheduler::slot(); }

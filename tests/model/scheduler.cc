@@ -71,7 +71,7 @@ void Scheduler::Step(const char* what, const void* object) {
 }
 
 // The running thread could go on; lets chance decide whether it does.
-void Scheduler::Yield() {
+void Scheduler::GiveWay() {
   if (uninterrupted_ != kNobody) {
     const Threads both = ready_ | yielded_;
     if (uninterrupted_ != self_ && (both & Bit(uninterrupted_)) != 0) {

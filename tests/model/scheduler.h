@@ -52,7 +52,7 @@ class Scheduler {
   static void Point(const char* what, const void* object) {
     if (self_ == kNobody) return;
     Step(what, object);
-    if (((ready_ | yielded_) & ~Bit(self_)) != 0) Yield();
+    if (((ready_ | yielded_) & ~Bit(self_)) != 0) GiveWay();
   }
 
   // Blocks until somebody wakes who waits for `what`, or until the end.
@@ -60,7 +60,7 @@ class Scheduler {
   static void Wake(const void* what, bool only_one);
 
   // Where somebody uninterrupted waited for the calling thread, it goes on.
-  static void TryLeave() {
+  static void GiveBack() {
     if (uninterrupted_ != kNobody && uninterrupted_ != self_ &&
         (ready_ & Bit(uninterrupted_)) != 0) {
       SwitchTo(uninterrupted_);
@@ -117,7 +117,7 @@ class Scheduler {
   }
 
   static void Step(const char* what, const void* object);
-  static void Yield();
+  static void GiveWay();
   static bool IsWaiting(std::size_t thread);
   static void LetTimePass();
   static void GoOnWith(Threads candidates);

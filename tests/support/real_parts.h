@@ -21,7 +21,7 @@ struct RealParts {
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
-  static void Yield() noexcept { std::this_thread::yield(); }
+  static void YieldThread() noexcept { std::this_thread::yield(); }
   static void SleepBriefly() noexcept { std::this_thread::yield(); }
   static void CpuRelax() noexcept {}
   static void*& ThreadSlot() noexcept {

@@ -345,7 +345,7 @@ struct SimulatedPlatform {
   using Clock = Simulation::Clock;
   using Thread = std::thread;
 
-  static void Yield() noexcept { Simulation::Yield(); }
+  static void YieldThread() noexcept { Simulation::Yield(); }
   static void SleepBriefly() noexcept { Simulation::Yield(); }
   static void CpuRelax() noexcept { Simulation::Yield(); }
   static void*& ThreadSlot() noexcept {

@@ -48,7 +48,7 @@ struct StdPlatform {
 
   // Lets another thread run; called in loops that wait for one that is about to
   // come.
-  static void Yield() noexcept { std::this_thread::yield(); }
+  static void YieldThread() noexcept { std::this_thread::yield(); }
 
   // The same, and lets go of the processor whatever the priorities.
   static void SleepBriefly() noexcept {

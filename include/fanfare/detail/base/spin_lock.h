@@ -30,7 +30,7 @@ class SpinWait {
     if (tries_++ < kSpins) {
       P::CpuRelax();
     } else {
-      P::Yield();
+      P::YieldThread();
     }
   }
 

@@ -2,33 +2,93 @@
 #ifndef FANFARE_DETAIL_CHANNEL_BIASED_LOCK_H_
 #define FANFARE_DETAIL_CHANNEL_BIASED_LOCK_H_
 
-// The lock of a channel's back, which can be lent to a feed. ("Biased locking",
-// Kawachiya, Koseki and Onodera, 2002, but to whoever has a feed's turn instead
-// of to a thread.)
+// The lock of a channel's back, which can be biased to an owner. (After
+// Kawachiya, Koseki and Onodera, "Lock reservation", OOPSLA 2002; but the owner
+// is a critical section, a feed's turnstile, instead of a thread.)
 //
-// While it is lent, whoever has the feed's turn has the back, too, and takes no
-// lock for it: a Send to N channels costs one exchange instead of 1 + N.
-// Anybody else who locks it takes the turn for a moment, and ends the loan;
-// from then on it is a lock like any other, until it is lent again. A thread
-// that finds the turn taken leaves word, and the holder ends all loans before
-// it gives the turn back. A thread that waits is counted, and the lock is not
-// lent again while the count is above zero. It holds no lock while it waits.
+// While the lock is biased, the thread that has entered its owner has the back
+// as well, and takes no lock for it: a Send to N channels costs one exchange
+// instead of 1 + N. Any other thread that locks it enters the owner for a
+// moment and revokes the bias; from then on it is an ordinary lock, until it is
+// biased again. A thread that finds the owner entered leaves a request there,
+// and the holder revokes all biases before it leaves. A thread that waits is
+// counted, and the lock is not biased again while the count is above zero. It
+// holds no lock while it waits.
 //
-// So each thread that waits for the end of a loan waits for one Send, and that
-// Send does not wait: the holder of a turn and of loans waits for nothing but
-// locks that are not lent. It ends all loans before it waits for another feed's
-// turn or for a receiver, runs code of the user's, or leaves the turn to a
-// thread that still has to wake up. So two feeds never wait for each other.
+// So each thread that waits for a revocation waits for one Send, and that Send
+// does not wait: a holder that has biased locks waits for nothing but locks
+// that are not biased. It revokes all biases before it waits for another owner
+// or for a receiver, runs user code, or hands its owner to a thread that still
+// has to wake up. So two owners never wait for each other.
 //
-// The feed is still there when its turn is looked at: a subscription leaves it
-// only after it was revoked, with this lock held.
+// The owner still exists when it is looked at: a subscription leaves its feed
+// only after its send was revoked, with this lock held.
 
+#include <cstddef>
 #include <cstdint>
 
 #include <fanfare/detail/base/platform.h>
-#include <fanfare/detail/feed/turnstile.h>
+#include <fanfare/detail/base/spin_lock.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// What a lock can be biased to: a critical section that one thread at a time
+// has entered, its holder.
+class BiasOwner {
+ public:
+  // Enters unless another thread has.
+  bool TryEnter() noexcept {
+    return entered_.exchange(1, std::memory_order_acquire) == 0;
+  }
+  // The same for a thread that polls.
+  bool TryEnterIfFree() noexcept {
+    return entered_.load(std::memory_order_relaxed) == 0 && TryEnter();
+  }
+
+  // For a thread that has found it entered: asks the holder to revoke all
+  // biases. The request may get lost, and is repeated at each poll.
+  void RequestRevoke() noexcept {
+    if (revoke_requested()) return;
+    requests_.fetch_or(kRevoke, std::memory_order_relaxed);
+  }
+
+  // What follows is for the holder.
+
+  // Leaves, having entered to revoke one bias. A request for another one is
+  // repeated by the thread that made it.
+  void LeaveAfterRevoke() noexcept {
+    static_cast<void>(TakeRevokeRequest());
+    entered_.store(0, std::memory_order_release);
+  }
+  // Whether a revocation was requested since this was last called.
+  bool TakeRevokeRequest() noexcept {
+    if (!revoke_requested()) return false;
+    requests_.fetch_and(~kRevoke, std::memory_order_relaxed);
+    return true;
+  }
+  // How many locks are biased to this owner.
+  [[nodiscard]] std::size_t biased() const noexcept { return biased_; }
+
+ protected:
+  BiasOwner() = default;
+  ~BiasOwner() = default;
+
+  static constexpr unsigned kRevoke = 1;
+
+  Platform::Atomic<unsigned> entered_{0};  // 1: by the holder
+  // 0 if the holder can leave without a look at anything. The other bits belong
+  // to the derived class.
+  Platform::Atomic<unsigned> requests_{0};
+
+ private:
+  friend class BiasedLock;
+
+  [[nodiscard]] bool revoke_requested() const noexcept {
+    return (requests_.load(std::memory_order_relaxed) & kRevoke) != 0;
+  }
+
+  std::uint32_t biased_ = 0;  // for the holder
+};
 
 class BiasedLock {
  public:
@@ -38,7 +98,7 @@ class BiasedLock {
   }
   FANFARE_ALWAYS_INLINE void unlock() noexcept { lock_.unlock(); }
 
-  // False: it is lent, and was not locked.
+  // Returns false, without the lock, if it is biased.
   FANFARE_ALWAYS_INLINE bool try_lock() noexcept {
     lock_.lock();
     if (owner_.load(std::memory_order_acquire) == nullptr) [[likely]]
@@ -47,47 +107,47 @@ class BiasedLock {
     return false;
   }
 
-  // The two halves of lock() where the lock is lent, for a thread that must
-  // take another lock in between. Ends the loan, or waits for its end; the lock
-  // is not lent again before the second half.
+  // The two halves of lock() where the lock is biased, for a thread that must
+  // take another lock in between. The first revokes the bias or waits until it
+  // is revoked; the lock is not biased again before the second half.
   FANFARE_COLD void RevokeBias() noexcept {
-    SpinWait<Platform> turn_taken;
-    for (bool counted = false;; turn_taken.Wait()) {
+    SpinWait<Platform> owner_entered;
+    for (bool counted = false;; owner_entered.Wait()) {
       const LockGuard lock(lock_);
-      if (!counted) ++waiters_;
+      if (!counted && waiters_ < kUncounted) ++waiters_;
       counted = true;
-      Turnstile* const turnstile = owner_.load(std::memory_order_acquire);
-      if (turnstile == nullptr) return;
-      if (turnstile->TryEnterIfFree()) {
-        Unbias(*turnstile);
-        turnstile->LeaveAfterRevoke();
+      BiasOwner* const owner = owner_.load(std::memory_order_acquire);
+      if (owner == nullptr) return;
+      if (owner->TryEnterIfFree()) {
+        Unbias(*owner);
+        owner->LeaveAfterRevoke();
         return;
       }
-      turnstile->RequestRevoke();
+      owner->RequestRevoke();
     }
   }
   void LockRevoked() noexcept {
     lock_.lock();
-    --waiters_;
+    if (waiters_ < kUncounted) --waiters_;
   }
 
-  // The rest is for the thread that has the turn.
+  // The rest is for the holder of the owner.
 
   [[nodiscard]] FANFARE_ALWAYS_INLINE bool BiasedTo(
-      const Turnstile& turnstile) const noexcept {
-    return owner_.load(std::memory_order_relaxed) == &turnstile;
+      const BiasOwner& owner) const noexcept {
+    return owner_.load(std::memory_order_relaxed) == &owner;
   }
-  // Called with the lock held, which is unlocked as ever. Does nothing while a
+  // Called with the lock held, which is unlocked as usual. Does nothing while a
   // thread waits for the lock.
-  void Bias(Turnstile& turnstile) noexcept {
+  void Bias(BiasOwner& owner) noexcept {
     if (waiters_ > 0) return;
-    turnstile.AddBiased();
-    owner_.store(&turnstile, std::memory_order_relaxed);
+    ++owner.biased_;
+    owner_.store(&owner, std::memory_order_relaxed);
   }
   // Release: as an unlock.
-  void Unbias(Turnstile& turnstile) noexcept {
-    if (!BiasedTo(turnstile)) return;
-    turnstile.RemoveBiased();
+  void Unbias(BiasOwner& owner) noexcept {
+    if (!BiasedTo(owner)) return;
+    --owner.biased_;
     owner_.store(nullptr, std::memory_order_release);
   }
 
@@ -97,13 +157,13 @@ class BiasedLock {
     LockRevoked();
   }
 
-  // Whose turn guards the back; changed only by who has that turn.
-  Platform::Atomic<Turnstile*> owner_{nullptr};
+  // Which critical section guards the back; changed only by its holder.
+  Platform::Atomic<BiasOwner*> owner_{nullptr};
   Platform::Lock lock_;
-  // How many threads wait for the end of a loan. Guarded by lock_. (Beyond
-  // 65,535 it may be lent again too early, which is late for them and no
-  // worse.)
+  // How many threads wait for a revocation. Guarded by lock_. Once there were
+  // too many to be counted, it stays so, and the lock is not biased again.
   std::uint16_t waiters_ = 0;
+  static constexpr std::uint16_t kUncounted = 0xffff;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

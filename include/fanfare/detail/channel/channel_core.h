@@ -2,44 +2,47 @@
 #ifndef FANFARE_DETAIL_CHANNEL_CHANNEL_CORE_H_
 #define FANFARE_DETAIL_CHANNEL_CHANNEL_CORE_H_
 
-// What a channel does: sends and receives that go ahead at once, that wait, and
-// that meet. (What it is made of: channel_memory.h.)
+// A channel of values of one type: how values move from a send to a receive,
+// through the slots of a ring or directly.
 //
-// It offers a few verbs to any waiter (Try, Start, Cancel, and Retire for a
-// feed) and does not know who it is. Invariants, whenever both locks are free,
-// and leaving out the operations that have lost their claim, or that belong to
-// a Select which is just starting its cases:
-//   - a receive waits only while the ring is empty and no send waits;
-//   - a send waits only while the ring is full;
-//   - nothing waits in a closed channel.
-// So the front of a queue is always served before a newcomer on its side.
-//
-// Each end of the ring has a lock. Who holds one alone may use that end, and
-// that is all that most operations do. What concerns both ends (to wait, to
-// meet one that waits, to close) takes both locks, the front's first. The
-// receives that wait are kept with the back's lock, and the sends with the
-// front's: one lock tells whether there is anybody on the other side to serve.
-// No thread ever holds the locks of two channels; but the back's can be lent to
-// a feed, which then needs none (biased_lock.h).
+// It offers a few verbs (Try, Start, Cancel, Revoke) to any waiter and does not
+// know what waits: a thread (blocking.h), a Select or a feed. What does not
+// depend on the type of the values, and the invariants: channel_ends.h.
 
 #include <cstddef>
+#include <cstring>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/base/cache.h>
+#include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/base/ref.h>
-#include <fanfare/detail/channel/channel_memory.h>
-#include <fanfare/detail/channel/result_slot.h>
-#include <fanfare/detail/wait/adaptive_spin.h>
+#include <fanfare/detail/channel/channel_ends.h>
 #include <fanfare/detail/wait/operation.h>
-#include <fanfare/detail/wait/parker.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+// A cache line, or what T needs. (Not asked of void and the like, for which a
+// line below says what is wrong.)
 template <typename T>
-class ChannelCore final : public ChannelMemory<T> {
-  using Base = ChannelMemory<T>;
+inline constexpr std::size_t kCoreAlignment = [] {
+  std::size_t alignment = kCacheLine;
+  if constexpr (std::is_object_v<T>) {
+    if (alignof(T) > alignment) alignment = alignof(T);
+  }
+  return alignment;
+}();
+
+template <typename T>
+class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
+  static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>> &&
+                    std::is_nothrow_move_constructible_v<T> &&
+                    std::is_nothrow_destructible_v<T>,
+                "fanfare: the T of a Channel<T> must be an object type that is "
+                "moved and destroyed without throwing");
 
  public:
   // Throws std::bad_alloc (std::bad_array_new_length where the bytes cannot
@@ -51,7 +54,7 @@ class ChannelCore final : public ChannelMemory<T> {
   // The values of a channel may own channels, whose values own channels, and so
   // on: a chain that would be destroyed by as many nested calls. So from some
   // depth on a channel is only listed, and the call above destroys it.
-  static void Destroy(ChannelCore* core) noexcept {
+  FANFARE_COLD static void Destroy(ChannelCore* core) noexcept {
     constexpr int kDeepest = 32;
     if (std::is_trivially_destructible_v<T> || core->used() == 0) {
       delete core;
@@ -72,6 +75,10 @@ class ChannelCore final : public ChannelMemory<T> {
     --dying.depth;
   }
 
+  static void operator delete(void* core) {
+    ::operator delete (core, std::align_val_t{alignof(ChannelCore)});
+  }
+
   // Completes the operation if that needs no waiting, else returns kPending
   // and has done nothing.
   Outcome TrySend(Operation& send) noexcept {
@@ -83,86 +90,58 @@ class ChannelCore final : public ChannelMemory<T> {
     {
       const LockGuard lock(back_.lock);
       const Outcome outcome = SendAtBack(send, value);
-      if (outcome != kCounterpartWaits) return outcome;
+      if (outcome != Outcome::kCounterpartWaits) return outcome;
     }
-    send.value = std::addressof(value);
-    return UnderBothLocks<&ChannelCore::SendNow>(send, nullptr, nullptr);
+    return MatchReceiver(send, value, Locks::kNone);
   }
-
-  // The same by who has the turn of a feed, which may_bias the back now and
-  // then if it `may_bias` (biased_lock.h). kBiasedElsewhere: another feed has
-  // borrowed it.
-  static constexpr Outcome kBiasedElsewhere{0xfe};
-  FANFARE_ALWAYS_INLINE Outcome TrySend(Turnstile& turn, bool may_bias,
+  // The same for the holder of `owner`, to which the lock of the back is biased
+  // once in a while if `may_bias` (biased_lock.h). kBiasedElsewhere: it is
+  // biased to another owner, and nothing was done.
+  FANFARE_ALWAYS_INLINE Outcome TrySend(BiasOwner& owner, bool may_bias,
                                         Operation& send, T& value) noexcept {
-    if (back_.lock.BiasedTo(turn)) {
-      // It is not closed, and nobody waits for a value: the loan would be over.
+    if (back_.lock.BiasedTo(owner)) {
+      // Not closed, and no receive is queued: either would have revoked the
+      // bias.
       if (back_.refuses && send.revoked) return Outcome::kClosed;
       if (back_.end.HasRoom(front_.end)) [[likely]] {
         Store(send, value);
         return Outcome::kDone;
       }
-      back_.lock.Unbias(turn);
+      back_.lock.Unbias(owner);
       return Outcome::kPending;
     }
     {
       const std::unique_lock lock(back_.lock, std::try_to_lock);
       if (!lock) [[unlikely]]
-        return kBiasedElsewhere;
+        return Outcome::kBiasedElsewhere;
       const Outcome outcome = SendAtBack(send, value);
       if (outcome == Outcome::kDone && may_bias &&
           back_.end.passed() % Platform::kBiasEvery == 0) {
-        back_.lock.Bias(turn);
+        back_.lock.Bias(owner);
       }
-      if (outcome != kCounterpartWaits) return outcome;
+      if (outcome != Outcome::kCounterpartWaits) return outcome;
     }
-    send.value = std::addressof(value);
-    return UnderBothLocks<&ChannelCore::SendNow>(send, nullptr, nullptr,
-                                                 std::try_to_lock);
+    return MatchReceiver(send, value, Locks::kTryBack);
   }
-  void Unbias(Turnstile& turn) noexcept { back_.lock.Unbias(turn); }
-
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));
-    return outcome == kCounterpartWaits ? MatchSender(receive) : outcome;
+    return outcome == Outcome::kCounterpartWaits ? MatchSender(receive)
+                                                 : outcome;
   }
 
   // Completes the operation or, where it returns kPending, queues it. An
   // operation with a claim is claimed when it completes; kLost says that its
   // waiter was claimed for another operation meanwhile. kClosed claims nothing.
   Outcome StartSend(Operation& send) noexcept {
-    return UnderBothLocks<&ChannelCore::SendNow>(send, send.claim,
-                                                 &front_.waiting);
+    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, send.claim,
+                          &front_.waiting);
   }
   Outcome StartReceive(Operation& receive) noexcept {
-    return UnderBothLocks<&ChannelCore::ReceiveNow>(receive, receive.claim,
-                                                    &back_.waiting);
+    return UnderBothLocks(Call<&ChannelCore::ReceiveNow>, receive,
+                          receive.claim, &back_.waiting);
   }
 
-  // Takes a started operation back; false: it was not in the queue any more.
-  bool CancelSend(Operation& send) noexcept {
-    const BothLocks locked(*this);
-    return Remove(front_.waiting, send);
-  }
-  bool CancelReceive(Operation& receive) noexcept {
-    const BothLocks locked(*this);
-    return Remove(back_.waiting, receive);
-  }
-
-  // As CancelSend; besides, every later attempt returns kClosed.
-  bool RevokeSend(Operation& send) noexcept {
-    const BothLocks locked(*this);
-    send.revoked = back_.refuses = true;
-    return Remove(front_.waiting, send);
-  }
-
-  // The calls of a thread. Send moves from `value` only if it returns true.
-  bool TrySend(T& value) noexcept {
-    Operation send;
-    send.value = std::addressof(value);
-    return TrySend(send) == Outcome::kDone;
-  }
-  // The same of a value that is the caller's: copies it once there is room.
+  // TrySend of a value that is the caller's: copies it once there is room.
   bool TrySendCopy(const T& value) {
     if constexpr (kCopies) {
       return TrySend(const_cast<T&>(value));  // which copies it, and no more
@@ -172,101 +151,11 @@ class ChannelCore final : public ChannelMemory<T> {
       return TrySend(copy);
     }
   }
-  // The receives put the value into a ResultSlot.
-  FANFARE_ALWAYS_INLINE void TryReceiveAt(ResultSlot<T>& target) noexcept {
-    if (ReceiveAtFront(target) == kCounterpartWaits)
-      Put(ReceiveFromSender(), target);
-  }
-  // `limits`: none, or a deadline and a stop token.
-  template <typename... Limits>
-  bool Send(T& value, const Limits&... limits) {
+  // Moves from `value` only if it returns true.
+  bool TrySend(T& value) noexcept {
     Operation send;
     send.value = std::addressof(value);
-    Outcome outcome = TrySend(send);
-    if (outcome == Outcome::kPending) outcome = AwaitRoom(send, limits...);
-    return outcome == Outcome::kDone;
-  }
-  template <typename... Limits>
-  FANFARE_ALWAYS_INLINE void ReceiveAt(ResultSlot<T>& target,
-                                       const Limits&... limits) {
-    const Outcome outcome = ReceiveAtFront(target);
-    if (outcome != Outcome::kDone && outcome != Outcome::kClosed) {
-      Put(AwaitValue(outcome, limits...), target);
-    }
-  }
-
-  void Close() noexcept {
-    OperationQueue refused;
-    {
-      const BothLocks locked(*this);
-      if (front_.closed) return;
-      front_.closed = back_.closed = back_.refuses = true;
-      CloseAll(front_.waiting, refused);
-      CloseAll(back_.waiting, refused);
-    }
-    while (Operation* operation = refused.PopFront()) {
-      operation->waker->Completed(Outcome::kClosed);
-    }
-  }
-
-  [[nodiscard]] bool closed() const noexcept {
-    const std::lock_guard lock(front_.lock);
-    return front_.closed;
-  }
-  [[nodiscard]] bool drained() const noexcept {
-    const BothLocks locked(*this);
-    return front_.closed && used() == 0;
-  }
-  [[nodiscard]] std::size_t size() const noexcept {
-    const BothLocks locked(*this);
-    return used();
-  }
-  [[nodiscard]] std::size_t capacity() const noexcept {
-    return front_.end.capacity();
-  }
-  // Whether values gather while the other side is away. Who finds such a
-  // channel not ready lets others run, and looks again a few times, before it
-  // queues: then it finds many values, or much room, and queues seldom.
-  [[nodiscard]] bool batches() const noexcept { return capacity() > 1; }
-
-  [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    const std::lock_guard lock(front_.lock);
-    return front_.waiting.size();
-  }
-  [[nodiscard]] std::size_t waiting_receivers() const noexcept {
-    const std::lock_guard lock(back_.lock);
-    return back_.waiting.size();
-  }
-
- private:
-  using Base::back_, Base::front_, Base::HandOver, Base::kCopies,
-      Base::PopFront, Base::SlotAt, Base::Store, Base::Target, Base::used;
-  using typename Base::BothLocks, typename Base::Slots;
-
-  explicit ChannelCore(std::size_t capacity) noexcept : Base(capacity) {}
-
-  // The channels of this T that the calling thread is destroying. Trivial, so
-  // that the destructors of other thread_local objects can use it.
-  struct Dying {
-    int depth = 0;
-    ChannelCore* listed = nullptr;
-  };
-
-  // What only an operation at one end can come to: somebody waits on the other
-  // side, whom to meet takes both locks. (An optional Outcome would be two
-  // bytes of one register to g++.)
-  static constexpr Outcome kCounterpartWaits{0xff};
-
-  // A send that concerns the back alone, with its lock held.
-  FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
-    if (back_.refuses && (back_.closed || send.revoked)) {
-      return Outcome::kClosed;
-    }
-    if (!back_.waiting.empty()) [[unlikely]]
-      return kCounterpartWaits;
-    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
-    Store(send, value);
-    return Outcome::kDone;
+    return TrySend(send) == Outcome::kDone;
   }
 
   // A receive that concerns the front alone. kPending: the ring is empty and no
@@ -275,7 +164,7 @@ class ChannelCore final : public ChannelMemory<T> {
   template <typename Target>
   FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
     front_.lock.lock();
-    if (!front_.waiting.empty()) return kCounterpartWaits;
+    if (!front_.waiting.empty()) return Outcome::kCounterpartWaits;
     const LockGuard lock(front_.lock, std::adopt_lock);
     if (!front_.end.HasValue(back_.end)) {
       return front_.closed ? Outcome::kClosed : Outcome::kPending;
@@ -284,112 +173,80 @@ class ChannelCore final : public ChannelMemory<T> {
     PopFront();
     return Outcome::kDone;
   }
-
-  Outcome MatchSender(Operation& receive) noexcept {
-    return UnderBothLocks<&ChannelCore::ReceiveNow>(receive, nullptr, nullptr,
-                                                    std::adopt_lock);
-  }
-  FANFARE_COLD std::optional<T> ReceiveFromSender() noexcept {
-    std::optional<T> value = EmptyOptional<T>();
-    Operation receive;
-    receive.value = &value;
-    MatchSender(receive);
-    return value;
-  }
-  // Inlined, or else the ResultSlot would be in memory.
-  FANFARE_ALWAYS_INLINE static void Put(std::optional<T>&& value,
-                                        ResultSlot<T>& target) noexcept {
-    if (value) target.emplace(std::move(*value));
+  FANFARE_COLD Outcome MatchSender(Operation& receive) noexcept {
+    return UnderBothLocks(Call<&ChannelCore::ReceiveNow>, receive, nullptr,
+                          nullptr, Locks::kFront);
   }
 
-  // Whether a send would go ahead now.
-  [[nodiscard]] bool MayTake() noexcept {
-    const LockGuard lock(back_.lock);
-    return !back_.closed &&
-           (!back_.waiting.empty() || back_.end.HasRoom(front_.end));
-  }
-
-  FANFARE_COLD Outcome AwaitRoom(Operation& send,
-                                 const Deadline& deadline = Deadline::Never(),
-                                 const std::stop_token& stop = {}) {
-    if (batches()) {
-      const Outcome outcome =
-          PollBeforeQueueing(deadline, stop, [&] { return TrySend(send); });
-      if (outcome != Outcome::kPending) return outcome;
+ private:
+  // The slots come in the same piece of memory: behind the object, or already
+  // in what its alignment has left of its last cache line, if a slot fits
+  // there.
+  struct Slots {
+    std::size_t count;
+  };
+  static void* operator new(std::size_t size, Slots wanted) {
+    constexpr std::size_t kMost = static_cast<std::size_t>(-1) / 2;
+    if (wanted.count > (kMost - size) / sizeof(T)) {
+      throw std::bad_array_new_length();
     }
-    return WaitFor(
-        send, deadline, stop, [this](Operation& o) { return StartSend(o); },
-        [this](Operation& o) { CancelSend(o); });
+    const std::size_t end = FirstSlot() + wanted.count * sizeof(T);
+    return ::operator new (end > size ? end : size,
+                           std::align_val_t{alignof(ChannelCore)});
+  }
+  static void operator delete(void* core, Slots) { operator delete(core); }
+
+  explicit ChannelCore(std::size_t capacity) noexcept : ChannelEnds(capacity) {}
+
+  friend class RefCounted;  // which deletes it
+  ~ChannelCore() {
+    while (front_.end.HasValue(back_.end)) PopFront();
   }
 
-  // How many values are in the ring, read without its locks. The front first:
-  // it never overtakes the back.
-  [[nodiscard]] std::size_t LeftAbout() const noexcept {
-    const std::size_t front = front_.end.passed();
-    const std::size_t back = back_.end.passed();
-    return back > front ? back - front : 0;
+  // The channels of this T that the calling thread is destroying. Trivial, so
+  // that the destructors of other thread_local objects can use it.
+  struct Dying {
+    int depth = 0;
+    ChannelCore* listed = nullptr;
+  };
+
+  // A send that concerns the back alone, with its lock held.
+  FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
+    if (back_.refuses && (back_.closed || send.revoked)) {
+      return Outcome::kClosed;
+    }
+    if (!back_.waiting.empty()) [[unlikely]]
+      return Outcome::kCounterpartWaits;
+    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
+    Store(send, value);
+    return Outcome::kDone;
   }
 
-  // What ReceiveAtFront has not done. (Without default arguments, which would
-  // be made where a receive is inlined.)
-  FANFARE_COLD std::optional<T> AwaitValue(Outcome outcome) {
-    return AwaitValue(outcome, Deadline::Never(), {});
-  }
-  FANFARE_COLD std::optional<T> AwaitValue(Outcome outcome,
-                                           const Deadline& deadline,
-                                           const std::stop_token& stop) {
-    std::optional<T> value = EmptyOptional<T>();
-    Operation receive;
-    receive.value = &value;
-    if (outcome == kCounterpartWaits) outcome = MatchSender(receive);
-    if (outcome == Outcome::kPending && capacity() > 0) {
-      const auto attempt = [&] { return TryReceive(receive); };
-      outcome = batches() ? PollForValues(deadline, stop, attempt,
-                                          [this] { return LeftAbout(); })
-                          : SpinBeforeQueueing(deadline, stop, attempt);
-    }
-    if (outcome == Outcome::kPending) {
-      WaitFor(
-          receive, deadline, stop,
-          [this](Operation& o) { return StartReceive(o); },
-          [this](Operation& o) { CancelReceive(o); });
-    }
-    return value;
+  FANFARE_COLD Outcome MatchReceiver(Operation& send, T& value,
+                                     Locks locks) noexcept {
+    send.value = std::addressof(value);
+    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr,
+                          locks);
   }
 
-  // One attempt under both locks, then the wake-up of the counterpart outside.
-  // `how` is an argument of BothLocks, or none. kBiasedElsewhere: the back is
-  // lent, and `how` is std::try_to_lock.
-  template <auto kAttempt, typename... How>
-  FANFARE_COLD Outcome UnderBothLocks(Operation& operation, Claim* claim,
-                                      OperationQueue* queue,
-                                      How... how) noexcept {
-    Operation* partner = nullptr;
-    Outcome outcome;
-    {
-      const BothLocks locked(*this, how...);
-      if (sizeof...(How) > 0 && !locked.held()) return kBiasedElsewhere;
-      outcome = (this->*kAttempt)(operation, claim, partner);
-      operation.outcome = outcome;
-      if (outcome == Outcome::kPending && queue != nullptr) {
-        queue->PushBack(operation);
-        operation.queued = true;
-      }
-    }
-    if (partner != nullptr) partner->waker->Completed(Outcome::kDone);
-    return outcome;
+  // An attempt for UnderBothLocks.
+  template <auto kAttempt>
+  static Outcome Call(ChannelEnds& channel, Operation& operation, Claim* claim,
+                      Operation*& partner) noexcept {
+    return (static_cast<ChannelCore&>(channel).*kAttempt)(operation, claim,
+                                                          partner);
   }
 
   // Hands the value to the first receive that waits, else puts it into the
   // ring. As all that follow, called with both locks held.
   Outcome SendNow(Operation& send, Claim* claim, Operation*& partner) noexcept {
     if (back_.closed || send.revoked) return Outcome::kClosed;
-    const Outcome matched = Match(back_.waiting, send, claim, partner);
+    const Outcome matched = back_.waiting.Match(send, claim, partner);
     if (matched == Outcome::kDone) HandOver(send, *partner);
     if (matched != Outcome::kPending) return matched;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
-    Store(send);
+    Store(send, *static_cast<T*>(send.value));
     return Outcome::kDone;
   }
 
@@ -398,7 +255,7 @@ class ChannelCore final : public ChannelMemory<T> {
   Outcome ReceiveNow(Operation& receive, Claim* claim,
                      Operation*& partner) noexcept {
     if (!front_.end.HasValue(back_.end)) {
-      const Outcome matched = Match(front_.waiting, receive, claim, partner);
+      const Outcome matched = front_.waiting.Match(receive, claim, partner);
       if (matched == Outcome::kDone) HandOver(*partner, receive);
       return matched == Outcome::kPending && front_.closed ? Outcome::kClosed
                                                            : matched;
@@ -406,11 +263,103 @@ class ChannelCore final : public ChannelMemory<T> {
     if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
     Target(receive).emplace(std::move(*SlotAt(front_.end)));
     PopFront();
-    if (Match(front_.waiting, receive, nullptr, partner) == Outcome::kDone) {
-      Store(*partner);
+    if (front_.waiting.Match(receive, nullptr, partner) == Outcome::kDone) {
+      Store(*partner, *static_cast<T*>(partner->value));
     }
     return Outcome::kDone;
   }
+
+  // The moves of a value: from a send to a receive, from a send into the ring
+  // and, in two steps, from the ring to a receive.
+  static void HandOver(Operation& send, Operation& receive) noexcept {
+    TakeFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
+      Target(receive).emplace(std::forward<decltype(value)>(value));
+    });
+  }
+  void Store(Operation& send, T& from) noexcept {
+    T* const slot = SlotAt(back_.end);
+    TakeFrom(send, from, [&](auto&& value) {
+      if constexpr (kCopies && sizeof(T) > kCopiedInline) {
+        // g++ makes "rep movs" of a large copy whose size it knows. What the C
+        // library does is faster, above all where the slot is in no cache.
+        const volatile std::size_t size = sizeof(T);
+        std::memcpy(static_cast<void*>(slot), std::addressof(value), size);
+      } else {
+        std::construct_at(slot, std::forward<decltype(value)>(value));
+      }
+    });
+    const std::size_t next = back_.end.Pass();
+    FetchToWrite(SlotAt(next));
+  }
+  void PopFront() noexcept {
+    std::destroy_at(SlotAt(front_.end));
+    front_.end.Pass();
+  }
+
+  // A trivially copyable value is copied, not moved: a feed has many
+  // subscribers copy one and the same.
+  static constexpr bool kCopies =
+      std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
+  // The size up to which g++ copies through registers.
+  static constexpr std::size_t kCopiedInline = 256;
+
+  template <typename Put>
+  static void TakeFrom(Operation& send, T& value, Put put) noexcept {
+    if constexpr (kCopies) {
+      put(std::as_const(value));
+    } else {
+      put(std::move(value));
+      if (std::exchange(send.owns_value, false)) {
+        std::destroy_at(std::addressof(value));
+      }
+    }
+  }
+  static std::optional<T>& Target(Operation& receive) noexcept {
+    return *static_cast<std::optional<T>*>(receive.value);
+  }
+
+  [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
+    return SlotAt(end.slot());
+  }
+  [[nodiscard]] T* SlotAt(std::size_t place) noexcept {
+    void* const first = reinterpret_cast<std::byte*>(this) + FirstSlot();
+    return static_cast<T*>(first) + place;
+  }
+  static constexpr std::size_t FirstSlot() noexcept {
+    constexpr std::size_t kFirst =
+        (ChannelEnds::Used() + alignof(T) - 1) / alignof(T) * alignof(T);
+    return kFirst + sizeof(T) <= sizeof(ChannelCore) ? kFirst
+                                                     : sizeof(ChannelCore);
+  }
+};
+
+// The verbs of a channel for code that does not know the type of its values.
+struct ChannelVerbs {
+  using Verb = Outcome(ChannelEnds& channel, Operation& operation) noexcept;
+
+  Verb* try_send;
+  Verb* start_send;
+  Verb* try_receive;
+  Verb* start_receive;
+
+  template <typename T>
+  static const ChannelVerbs kOf;
+};
+
+template <typename T>
+inline constexpr ChannelVerbs ChannelVerbs::kOf = {
+    [](ChannelEnds& channel, Operation& send) noexcept {
+      return static_cast<ChannelCore<T>&>(channel).TrySend(send);
+    },
+    [](ChannelEnds& channel, Operation& send) noexcept {
+      return static_cast<ChannelCore<T>&>(channel).StartSend(send);
+    },
+    [](ChannelEnds& channel, Operation& receive) noexcept {
+      return static_cast<ChannelCore<T>&>(channel).TryReceive(receive);
+    },
+    [](ChannelEnds& channel, Operation& receive) noexcept {
+      return static_cast<ChannelCore<T>&>(channel).StartReceive(receive);
+    },
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

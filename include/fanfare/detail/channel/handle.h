@@ -19,9 +19,13 @@
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/access.h>
 #include <fanfare/detail/channel/channel_core.h>
-#include <fanfare/fwd.h>
 
-namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+namespace fanfare { inline namespace FANFARE_ABI {
+
+template <typename T>
+class Channel;
+
+namespace detail {
 
 // View is the Sender<T> or Receiver<T> that derives from it.
 template <typename View, typename T>
@@ -148,6 +152,7 @@ struct HashOfHandle {
   }
 };
 
-}}}  // namespace fanfare::FANFARE_ABI::detail
+}  // namespace detail
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_DETAIL_CHANNEL_HANDLE_H_

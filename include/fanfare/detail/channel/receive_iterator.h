@@ -11,9 +11,13 @@
 #include <utility>
 
 #include <fanfare/detail/base/platform.h>
-#include <fanfare/fwd.h>
 
-namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+namespace fanfare { inline namespace FANFARE_ABI {
+
+template <typename T>
+class Receiver;
+
+namespace detail {
 
 template <typename T>
 class ReceiveIterator {
@@ -69,6 +73,7 @@ class ReceiveIterator {
   mutable std::optional<T> value_;
 };
 
-}}}  // namespace fanfare::FANFARE_ABI::detail
+}  // namespace detail
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_DETAIL_CHANNEL_RECEIVE_ITERATOR_H_

@@ -2,144 +2,199 @@
 #ifndef FANFARE_DETAIL_FEED_DELIVERY_H_
 #define FANFARE_DETAIL_FEED_DELIVERY_H_
 
-// How one value is offered to everybody, by the thread that has the turn: a
-// select that completes all of its cases.
+// How one Send delivers its value, in its turn: a Select that completes all of
+// its cases.
 //
-// It walks once over the subscriptions that were there when the turn came, and
+// It walks once over the members that are active when its turn comes, and
 // offers the value to the channel of each. Those that are not ready keep their
-// offers (pending_offers.h); most of the others have lent the feed the lock
-// that it would take for each (biased_lock.h).
+// offers (pending_offers.h); the locks of most of the others are biased to the
+// feed, so that it takes none for them (biased_lock.h).
 
 #include <cstddef>
 #include <stop_token>
+#include <type_traits>
+#include <utility>
 
 #include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/feed/feed_core.h>
 #include <fanfare/detail/feed/feed_subscription.h>
-#include <fanfare/detail/feed/membership.h>
 #include <fanfare/detail/feed/pending_offers.h>
+#include <fanfare/detail/feed/sent_value.h>
 #include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// What a Send waits for.
-enum class Waits {
-  kNever,   // nothing
-  kTurn,    // its turn, but no channel
-  kForAll,  // its turn, and each channel
-};
-
 template <typename T>
-class FeedOffers : public FeedMembers<T> {
-  using Base = FeedMembers<T>;
-  using Member = FeedSubscription<T>;
+class Delivery {
+ public:
+  // V is T, an rvalue, or const T. Waits until the `limits`: none, a deadline,
+  // or a deadline and a stop token. Returns how many channels took the value.
+  template <typename V, typename... Limits>
+  static std::size_t Send(FeedCore& feed, V& value, Waits waits,
+                          const Limits&... limits) {
+    if (!feed.turnstile.TryEnter()) {
+      return SendQueued(feed, value, waits, limits...);
+    }
+    SentValue<T> sent;  // destroyed without the turn
+    const FeedCore::Turn turn(feed);
+    if (feed.turnstile.closed()) return 0;
+    return Deliver(feed, value, sent, waits, limits...);
+  }
 
- protected:
-  using Base::End, Base::members_, Base::turnstile_;
+ private:
+  static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
-  FeedOffers() = default;
-  ~FeedOffers() = default;
+  // Gives an rvalue back that no channel has taken.
+  struct Returning {
+    ~Returning() {
+      if (taken == 0) sent.Return(value);
+    }
+    SentValue<T>& sent;
+    T& value;
+    const std::size_t& taken;
+  };
 
-  // Offers the value, which the last channel may move from, to all. Returns
-  // those whose channels were not ready, and in `taken`, also where a copy
+  // A Send that does not find the turnstile free.
+  struct Queued : QueuedSend {
+    explicit Queued(Waits what) noexcept
+        : QueuedSend(what, kCopiesLate ? &Delivery::CombineQueued : nullptr) {}
+
+    SentValue<T> sent;
+  };
+  template <typename V>
+  FANFARE_COLD static std::size_t SendQueued(
+      FeedCore& feed, V& value, Waits waits,
+      const Deadline& deadline = Deadline::Never(),
+      const std::stop_token& stop = {}) {
+    Queued send(waits);
+    send.value = const_cast<T*>(std::addressof(value));
+    if (!feed.AwaitTurn(send, deadline, stop)) return send.taken;
+    const FeedCore::Turn turn(feed);
+    if (!send.was_combined) {
+      return Deliver(feed, value, send.sent, waits, deadline, stop);
+    }
+    feed.Await(send.pending, ChannelVerbs::kOf<T>, send.taken, deadline, stop);
+    return send.taken;
+  }
+  static void CombineQueued(FeedCore& feed, QueuedSend& queued) noexcept {
+    if constexpr (kCopiesLate) {
+      auto& send = static_cast<Queued&>(queued);
+      T& offered = send.sent.Take(*static_cast<const T*>(send.value),
+                                  feed.members.active().size());
+      send.pending =
+          Offer(feed, offered, send.waits == Waits::kForAll, send.taken);
+    }
+  }
+
+  // The rest is for the thread that has the turn.
+
+  template <typename V, typename... Limits>
+  FANFARE_ALWAYS_INLINE static std::size_t Deliver(FeedCore& feed, V& value,
+                                                   SentValue<T>& sent,
+                                                   Waits waits,
+                                                   const Limits&... limits) {
+    const std::size_t count = feed.members.active().size();
+    std::size_t taken = 0;
+    if constexpr (std::is_const_v<V>) {
+      // A copy is user code, and may take its time.
+      if (!kCopiesLate) feed.turnstile.MarkSlowExit();
+      DeliverOwn(feed, sent.Take(value, count), waits, taken, limits...);
+    } else {
+      const Returning returning{sent, value, taken};
+      DeliverOwn(feed, sent.Take(value, count), waits, taken, limits...);
+    }
+    return taken;
+  }
+  template <typename... Limits>
+  FANFARE_ALWAYS_INLINE static void DeliverOwn(FeedCore& feed, T& offered,
+                                               Waits waits, std::size_t& taken,
+                                               const Limits&... limits) {
+    const PendingOffers pending =
+        Offer(feed, offered, waits == Waits::kForAll, taken);
+    if (!pending.empty()) {
+      feed.Await(pending, ChannelVerbs::kOf<T>, taken, limits...);
+    }
+  }
+
+  // Offers the value, which the last channel may move from, to all. Returns the
+  // offers to channels that were not ready, and in `taken`, also where a copy
   // throws, how many have taken it. With `wait` false there are none that wait.
-  PendingOffers<T> Offer(T& value, bool wait, std::size_t& taken) {
-    PendingOffers<T> pending;
+  static PendingOffers Offer(FeedCore& feed, T& value, bool wait,
+                             std::size_t& taken) {
+    const DenseSet& members = feed.members.active();
+    PendingOffers pending;
     std::size_t missed = 0;
-    if (members_.size() > kFew) turnstile_.MarkSlowExit();
-    bool may_bias = members_.size() <= kMaxBiased;
-    if (!may_bias) RevokeBiases();
-    auto entry = members_.begin();
+    if (members.size() > kFew) feed.turnstile.MarkSlowExit();
+    bool may_bias = members.size() <= kMaxBiased;
+    if (!may_bias) feed.RevokeBiases();
+    auto entry = members.begin();
     try {
-      while (entry != members_.end()) {
-        const auto [channel, m] = *entry;
-        T& offered = OfferFor(*m, value, ++entry == members_.end());
-        const Outcome outcome = TrySend(*channel, m->offer_, offered, may_bias);
+      while (entry != members.end()) {
+        auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
+        Member& m = *entry->member;
+        T& offered = OfferFor(feed, m, value, ++entry == members.end());
+        const Outcome outcome =
+            TrySend(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         ++missed;
-        // To end loans, and to wait, are followed by no new ones.
+        // After biases were revoked, and before it waits, it makes no new ones.
         may_bias = may_bias && outcome == Outcome::kPending && !wait;
         if (outcome == Outcome::kPending && wait) {
-          if (pending.empty()) turnstile_.MarkSlowExit();
-          pending.Add(*m, offered);
+          if (pending.empty()) feed.turnstile.MarkSlowExit();
+          pending.Add(m, std::addressof(offered));
         } else {
-          Refused(*m, outcome);
+          feed.Refused(m, outcome);
         }
       }
     } catch (...) {
       // A copy failed: what was delivered stands.
-      taken = static_cast<std::size_t>(entry - members_.begin()) - 1 - missed;
-      pending.DestroyCopy();
+      taken = static_cast<std::size_t>(entry - members.begin()) - 1 - missed;
+      pending.DestroyCopies();
       throw;
     }
-    taken = members_.size() - missed;
-    if (!pending.empty()) RevokeBiases();
+    taken = members.size() - missed;
+    if (!pending.empty()) feed.RevokeBiases();
     return pending;
   }
 
-  // Blocks until they have taken theirs; adds those that did to `taken`.
-  FANFARE_COLD void Await(PendingOffers<T> pending, std::size_t& taken,
-                          const Deadline& deadline = Deadline::Never(),
-                          const std::stop_token& stop = {}) {
-    pending.Await(
-        deadline, stop,
-        [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);
-  }
-
-  // The channels that are lent to this feed are free again.
-  FANFARE_COLD void RevokeBiases() noexcept {
-    for (auto entry = members_.begin(); turnstile_.biased() > 0; ++entry) {
-      entry->channel->Unbias(turnstile_);
-    }
-  }
-
- private:
-  // Nothing is borrowed for values whose copies run code of the user's. After
-  // loans had to be ended a walk may_bias no more, so that they are ended once.
-  FANFARE_ALWAYS_INLINE Outcome TrySend(ChannelCore<T>& channel,
-                                        Operation& offer, T& value,
-                                        bool& may_bias) noexcept {
-    if constexpr (Member::kCopiesLate) {
+  // No channel is biased for values whose copies run user code. After biases
+  // had to be revoked a walk makes no new ones, so that they are revoked once.
+  FANFARE_ALWAYS_INLINE static Outcome TrySend(FeedCore& feed,
+                                               ChannelCore<T>& channel,
+                                               Operation& offer, T& value,
+                                               bool& may_bias) noexcept {
+    if constexpr (kCopiesLate) {
       const Outcome outcome =
-          channel.TrySend(turnstile_, may_bias, offer, value);
-      if (outcome != ChannelCore<T>::kBiasedElsewhere) [[likely]]
+          channel.TrySend(feed.turnstile, may_bias, offer, value);
+      if (outcome != Outcome::kBiasedElsewhere) [[likely]]
         return outcome;
-      turnstile_.MarkSlowExit();
-      RevokeBiases();
+      feed.LeaveFastPath();
       may_bias = false;
     }
     return channel.TrySend(offer, value);
   }
 
-  // An offer was not taken; kClosed: the member's owner closed the channel, or
-  // somebody is about to end it.
-  FANFARE_COLD void Refused(Member& member, Outcome outcome) noexcept {
-    member.DestroyCopy();
-    if (outcome == Outcome::kClosed) {
-      turnstile_.MarkSlowExit();
-      RevokeBiases();
-      End(member);
-    }
-  }
-
   // What a subscriber's channel is to take: the value itself, where it is
   // copied late or moved to the last, or a copy made here and now, by the
   // sender's thread and outside all locks.
-  T& OfferFor(Member& member, T& value, bool last) {
-    if constexpr (Member::kCopiesLate) {
+  static T& OfferFor(FeedCore& feed, Member& member, T& value, bool last) {
+    if constexpr (kCopiesLate) {
       return value;
     } else {
       if (last) return value;
-      // A copy is the user's code, and may take its time.
-      turnstile_.MarkSlowExit();
-      return member.MakeCopy(value);
+      // A copy is user code, and may take its time.
+      feed.turnstile.MarkSlowExit();
+      return static_cast<FeedSubscription<T>&>(member).MakeCopy(value);
     }
   }
 
   // So many offers are soon made.
   static constexpr std::size_t kFew = 64;
-  // To so many channels it is soon sent that are lent (biased_lock.h).
+  // To so many channels that are biased to the feed a Send is short enough to
+  // be waited for.
   static constexpr std::size_t kMaxBiased = 1024;
 };
 

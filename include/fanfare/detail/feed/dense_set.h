@@ -15,19 +15,19 @@
 #include <cstdint>
 #include <vector>
 
-#include <fanfare/detail/base/config.h>
+#include <fanfare/detail/channel/channel_ends.h>
+#include <fanfare/detail/feed/member.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Member has a `index_` for the roll that it is in, and a channel().
-template <typename Member, typename Channel>
 class DenseSet {
  public:
   struct Entry {
-    Channel* channel;
+    ChannelEnds* channel;
     Member* member;
   };
   using Memory = std::vector<Entry>;
+  using Iterator = Memory::const_iterator;
 
   // For `total` members and some more, so that it is seldom needed. Throws
   // std::bad_alloc.
@@ -51,14 +51,14 @@ class DenseSet {
   // There is room.
   void Add(Member& member) noexcept {
     assert(HasRoom(size() + 1));
-    member.index_ = static_cast<std::uint32_t>(size());
+    member.index = static_cast<std::uint32_t>(size());
     entries_.push_back({&member.channel(), &member});
   }
 
   void Remove(Member& member) noexcept {
-    Entry& gap = entries_[member.index_];
+    Entry& gap = entries_[member.index];
     gap = entries_.back();
-    gap.member->index_ = member.index_;
+    gap.member->index = member.index;
     entries_.pop_back();
   }
 
@@ -74,7 +74,7 @@ class DenseSet {
     }
     others.entries_.clear();
     for (std::size_t place = before; place < size(); ++place) {
-      entries_[place].member->index_ = static_cast<std::uint32_t>(place);
+      entries_[place].member->index = static_cast<std::uint32_t>(place);
     }
   }
 
@@ -87,8 +87,8 @@ class DenseSet {
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
-  [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
-  [[nodiscard]] auto end() const noexcept { return entries_.end(); }
+  [[nodiscard]] Iterator begin() const noexcept { return entries_.begin(); }
+  [[nodiscard]] Iterator end() const noexcept { return entries_.end(); }
 
  private:
   Memory entries_;

@@ -2,317 +2,293 @@
 #ifndef FANFARE_DETAIL_FEED_FEED_CORE_H_
 #define FANFARE_DETAIL_FEED_FEED_CORE_H_
 
-// A feed: Sends that take turns, and how it is closed. (What a Send does when
-// it has the turn: delivery.h. Who is subscribed: membership.h.)
-//
-// A Send does what it can for those that wait for their turn: it makes their
-// offers, one Send after the other, so that no thread has to be woken in
-// between ("flat combining", Hendler, Incze, Shavit and Tzafrir, 2010). A Send
-// whose offers are not all taken at once goes on by itself, with the turn.
+// A feed: a turnstile, through which its Sends go one after the other, and the
+// members that they deliver to. It knows no values; one Send: delivery.h.
 
 #include <cassert>
 #include <cstddef>
 #include <mutex>
+#include <stdexcept>
 #include <stop_token>
-#include <type_traits>
 #include <utility>
 
 #include <fanfare/detail/base/cache.h>
 #include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
-#include <fanfare/detail/feed/delivery.h>
-#include <fanfare/detail/feed/feed_subscription.h>
+#include <fanfare/detail/feed/dense_set.h>
+#include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/feed/membership.h>
 #include <fanfare/detail/feed/pending_offers.h>
-#include <fanfare/detail/feed/sent_value.h>
+#include <fanfare/detail/feed/turnstile.h>
 #include <fanfare/detail/wait/operation.h>
-#include <fanfare/detail/wait/parker.h>
+#include <fanfare/detail/wait/wait_queue.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-template <typename T>
-class alignas(kCacheLine) FeedCore final : public FeedOffers<T> {
-  static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
-                "fanfare: the T of a Feed<T> must be copy-constructible");
+// What a Send waits for.
+enum class Waits {
+  kNever,   // nothing
+  kTurn,    // its turn, but no channel
+  kForAll,  // its turn, and each channel
+};
 
+// A Send that waits for its turn. The holder of the turn may make its offers
+// (combine it).
+struct QueuedSend : Operation {
+  // Makes the offers of `send`, in its turn.
+  using Combine = void(FeedCore& feed, QueuedSend& send) noexcept;
+
+  QueuedSend(Waits what, Combine* how) noexcept : waits(what), combine(how) {}
+
+  // Nothing is left to do.
+  [[nodiscard]] bool complete() const noexcept {
+    return was_combined && pending.empty();
+  }
+
+  const Waits waits;
+  Combine* const combine;  // null: its offers run user code
+  bool was_combined = false;
+  std::size_t taken = 0;  // if it was combined, as is the next:
+  PendingOffers pending;
+};
+
+class alignas(kCacheLine) FeedCore final : public RefCounted {
  public:
-  using Base = FeedOffers<T>;
-  using Base::End;
-  using Member = FeedSubscription<T>;
+  FeedCore() = default;
 
-  // Null: the feed is closed.
-  Ref<Member> Add(Ref<ChannelCore<T>> channel) {
-    auto member =
-        Ref<Member>::Make(Ref<FeedCore>::Share(this), std::move(channel));
-    if (!Add(*member)) return {};
-    return member;
+  FANFARE_COLD static void Destroy(FeedCore* core) noexcept { delete core; }
+
+  // Returns `member`, or an ended subscription if the feed is closed.
+  FANFARE_COLD static Ref<SubscriptionState> Subscribe(Ref<Member> member) {
+    if (member->feed().Add(*member)) return member;
+    return Ref<EndedSubscription>::Make();
+  }
+  [[noreturn]] FANFARE_COLD static void ThrowNilChannel() {
+    throw std::invalid_argument("fanfare: Subscribe of a nil channel");
   }
 
-  // V is T, an rvalue, or const T. Waits until the `limits`: none, a deadline,
-  // or a deadline and a stop token. Returns how many channels took the value.
-  template <typename V, typename... Limits>
-  std::size_t Send(V& value, Waits waits, const Limits&... limits) {
-    if (!turnstile_.TryEnter()) return SendQueued(value, waits, limits...);
-    SentValue<T> sent;  // destroyed without the turn
-    const Holder holder(*this);
-    if (turnstile_.closed()) return 0;
-    return Deliver(value, sent, waits, limits...);
+  // Returns false if the feed is closed.
+  FANFARE_COLD bool Add(Member& member) {
+    // Whatever memory is wanted for the sets is allocated, and the old one
+    // freed, without the mutex.
+    DenseSet::Memory memory;
+    for (;;) {
+      std::size_t all;
+      {
+        const std::lock_guard lock(turnstile.mutex());
+        assert(!turnstile.destroying() &&
+               "fanfare: Subscribe on a Feed being destroyed");
+        if (turnstile.closed()) return false;
+        const bool has_turn = TryBeginUpdate();
+        all = members.total() + 1;
+        const bool added = members.TryAdd(member, has_turn, memory);
+        if (has_turn) turnstile.Leave();
+        if (added) return true;
+      }
+      DenseSet::Reserve(memory, all);
+    }
   }
 
-  void Close(bool destroying = false) noexcept {
-    OperationQueue refused;
+  // Takes a copy that its channel has not taken out of the member.
+  using TakeCopy = void(Member& member, void* to) noexcept;
+
+  // Ends a subscription; when any call returns, all of that has been done,
+  // whichever thread did it. `take(member, to)` is called if there is a copy
+  // that was not taken; without it, the copy stays with the Send that made it.
+  FANFARE_COLD void End(Member& member, TakeCopy* take = nullptr,
+                        void* to = nullptr) noexcept {
+    // Dropped at the very end: with a channel may go values whose destructors
+    // Send.
+    Ref<Member> removed;
+    // From here on its channel takes nothing of this feed.
+    if (member.channel().RevokeSend(member.offer)) {
+      if (member.offer.owns_value && take != nullptr) take(member, to);
+      member.offer.waker->Completed(Outcome::kClosed);
+    }
     {
-      const std::lock_guard lock(lock_);
-      assert(!destroying_ && "fanfare: Close on a Feed being destroyed");
-      destroying_ = destroying;
-      ++in_flight_;
-      ++closing_;
-      turnstile_.Close();
-      while (Operation* waiting = DequeueNext()) {
-        waiting->outcome = Outcome::kClosed;
-        refused.PushBack(*waiting);
+      const std::lock_guard lock(turnstile.mutex());
+      if (members.BeginRemove(member)) {
+        if (member.joining && !members.closing()) {
+          removed = members.RemoveJoining(member);
+        } else if (TryBeginUpdate()) {
+          removed = members.RemoveActive(member);
+          turnstile.Leave();
+        } else {
+          members.RemoveLater(member);
+        }
       }
     }
-    while (Operation* waiting = refused.PopFront()) {
-      waiting->waker->Completed(Outcome::kClosed);
+    member.Finish();
+  }
+
+  FANFARE_COLD void Close(bool destroying = false) noexcept {
+    IntrusiveList<Operation> refused;
+    {
+      const std::lock_guard lock(turnstile.mutex());
+      assert(!turnstile.destroying() &&
+             "fanfare: Close on a Feed being destroyed");
+      if (destroying) turnstile.Destroying();
+      turnstile.BeginCall();
+      members.BeginClose();
+      turnstile.Close(refused);
     }
-    for (const auto* const set : {&members_, &joining_}) {
-      for (const auto& entry : *set) End(*entry.member, true);
+    CompleteAll(refused);
+    for (const DenseSet* const set : {&members.active(), &members.joining()}) {
+      for (const auto& entry : *set) End(*entry.member);
     }
     Member* gone = nullptr;
     {
-      const std::lock_guard lock(lock_);
-      --closing_;
+      const std::lock_guard lock(turnstile.mutex());
+      members.EndClose();
       if (TryBeginUpdate()) {
-        ApplyPending(gone);
-        turnstile_.Leave();
+        members.ApplyPending(gone);
+        turnstile.Leave();
       }
     }
     ReleaseRemoved(gone);
-    EndCall();
+    turnstile.EndCall();
   }
 
   // Close, then wait for the Sends under way (and other Closes).
-  void CloseAndDrain() noexcept {
+  FANFARE_COLD void CloseAndDrain() noexcept {
     Close(true);
-    Operation drained;
-    WaitFor(
-        drained, Deadline::Never(), {},
-        [this](Operation& operation) {
-          const std::lock_guard lock(lock_);
-          drained_ = &operation;
-          return Drained() != nullptr ? Outcome::kDone : Outcome::kPending;
-        },
-        [](Operation&) {});
-    FreeMemory();
+    turnstile.Drain();
+    Membership::Memories freed;
+    const std::lock_guard lock(turnstile.mutex());
+    freed = members.TakeMemory();
   }
 
+  [[nodiscard]] std::size_t count() const noexcept {
+    const std::lock_guard lock(turnstile.mutex());
+    assert(!turnstile.destroying() &&
+           "fanfare: a count of a Feed being destroyed");
+    return members.count();
+  }
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
-    const std::lock_guard lock(lock_);
-    assert(!destroying_ && "fanfare: a count of a Feed being destroyed");
-    return turns_.size();
+    const std::lock_guard lock(turnstile.mutex());
+    assert(!turnstile.destroying() &&
+           "fanfare: a count of a Feed being destroyed");
+    return turnstile.queued();
   }
 
- private:
-  // Has the turn; passes it on when it goes.
-  class Holder {
+  // The turn, for as long as this object lives.
+  class Turn {
    public:
-    explicit Holder(FeedCore& feed) noexcept : feed_(feed) {}
-    ~Holder() {
-      if (!feed_.turnstile_.TryLeave()) feed_.PassTurn();
+    explicit Turn(FeedCore& feed) noexcept : feed_(feed) {}
+    ~Turn() {
+      if (!feed_.turnstile.TryLeave()) feed_.LeaveSlowly();
     }
-    Holder(const Holder&) = delete;
-    Holder& operator=(const Holder&) = delete;
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
 
    private:
     FeedCore& feed_;
   };
 
-  // Gives an rvalue back that no channel has taken.
-  struct Returning {
-    ~Returning() {
-      if (taken == 0) sent.Return(value);
-    }
-    SentValue<T>& sent;
-    T& value;
-    const std::size_t& taken;
-  };
-
-  // For the thread that has the turn.
-  template <typename V, typename... Limits>
-  FANFARE_ALWAYS_INLINE std::size_t Deliver(V& value, SentValue<T>& sent,
-                                            Waits waits,
-                                            const Limits&... limits) {
-    std::size_t taken = 0;
-    if constexpr (std::is_const_v<V>) {
-      // A copy is the user's code, and may take its time.
-      if (!Member::kCopiesLate) turnstile_.MarkSlowExit();
-      DeliverOwn(sent.Take(value, members_.size()), waits, taken, limits...);
-    } else {
-      const Returning returning{sent, value, taken};
-      DeliverOwn(sent.Take(value, members_.size()), waits, taken, limits...);
-    }
-    return taken;
-  }
-  template <typename... Limits>
-  FANFARE_ALWAYS_INLINE void DeliverOwn(T& offered, Waits waits,
-                                        std::size_t& taken,
-                                        const Limits&... limits) {
-    const PendingOffers<T> pending =
-        Offer(offered, waits == Waits::kForAll, taken);
-    if (!pending.empty()) Await(pending, taken, limits...);
-  }
-
-  // A Send that has to wait for its turn.
-  struct QueuedSend : Operation {
-    explicit QueuedSend(Waits what) noexcept : waits(what) {}
-
-    const Waits waits;
-    SentValue<T> sent;
-    bool was_combined = false;  // to all; then:
-    std::size_t taken = 0;
-    PendingOffers<T> pending;
-  };
-
-  // A Send that does not find the turn free.
-  template <typename V>
-  FANFARE_COLD std::size_t SendQueued(
-      V& value, Waits waits, const Deadline& deadline = Deadline::Never(),
-      const std::stop_token& stop = {}) {
-    QueuedSend send(waits);
-    send.value = const_cast<T*>(std::addressof(value));
-    if (!AwaitTurn(send, deadline, stop)) return send.taken;
-    const Holder holder(*this);
-    if (!send.was_combined)
-      return Deliver(value, send.sent, waits, deadline, stop);
-    Await(send.pending, send.taken, deadline, stop);
-    return send.taken;
-  }
-
-  // Blocks until the Send has the turn (true). False: another one has made all
+  // Blocks until the Send has its turn (true). False: the holder has made all
   // that it had to do, or it gave up, or the feed was closed.
   bool AwaitTurn(QueuedSend& send, const Deadline& deadline,
                  const std::stop_token& stop) {
-    const Outcome outcome = WaitFor(
-        send, deadline, stop,
-        [this, &send](Operation& operation) {
-          const std::lock_guard lock(lock_);
-          assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
-          if (turnstile_.closed()) return Outcome::kClosed;
-          if (turnstile_.EnterOrDelegate()) return Outcome::kDone;
-          if (send.waits == Waits::kNever) return Outcome::kClosed;
-          turns_.PushBack(operation);
-          operation.queued = true;
-          ++in_flight_;
-          return Outcome::kPending;
-        },
-        [this](Operation& operation) { EndCall(&operation); });
-    return outcome == Outcome::kDone && !IsComplete(send);
+    const Outcome outcome =
+        turnstile.Enter(send, send.waits != Waits::kNever, deadline, stop);
+    return outcome == Outcome::kDone && !send.complete();
   }
 
-  // Looks after what has come up while this thread had the turn, and gives it
-  // to the next Send, or back.
-  FANFARE_COLD void PassTurn() noexcept {
+  // What follows is for the holder of the turn.
+
+  // The one exit from the fast path: before the holder waits, runs user code or
+  // takes a mutex.
+  FANFARE_COLD void LeaveFastPath() noexcept {
+    turnstile.MarkSlowExit();
+    RevokeBiases();
+  }
+  // No channel is biased to this feed any more.
+  FANFARE_COLD void RevokeBiases() noexcept {
+    for (auto entry = members.active().begin(); turnstile.biased() > 0;
+         ++entry) {
+      entry->channel->Unbias(turnstile);
+    }
+  }
+
+  // An offer was not taken; kClosed: the member's owner closed the channel, or
+  // another thread is about to end the member.
+  FANFARE_COLD void Refused(Member& member, Outcome outcome) noexcept {
+    member.DestroyCopy();
+    if (outcome == Outcome::kClosed) {
+      LeaveFastPath();
+      End(member);
+    }
+  }
+
+  // Blocks until the channels have taken the offers; adds those that did to
+  // `taken`.
+  FANFARE_COLD void Await(PendingOffers pending, const ChannelVerbs& verbs,
+                          std::size_t& taken,
+                          const Deadline& deadline = Deadline::Never(),
+                          const std::stop_token& stop = {}) {
+    pending.Await(
+        verbs, deadline, stop,
+        [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);
+  }
+
+  Turnstile turnstile;
+  Membership members;
+
+ private:
+  // With the mutex held. True: this thread has the turn, until Leave(). False:
+  // the holder of the turn, or the last Close, calls ApplyPending.
+  bool TryBeginUpdate() noexcept {
+    return !members.closing() && turnstile.EnterOrDelegate();
+  }
+
+  // Does the work that was recorded while this thread had the turn, and hands
+  // the turn to the next Send, or leaves.
+  //
+  // It makes the offers of Sends that are queued, one after the other, so that
+  // no thread has to be woken in between ("flat combining", Hendler, Incze,
+  // Shavit and Tzafrir, 2010). A Send whose offers are not all taken at once
+  // goes on itself, with the turn.
+  FANFARE_COLD void LeaveSlowly() noexcept {
     Member* gone = nullptr;
-    for (int served = 0;; ++served) {
-      if (turnstile_.TakeRevokeRequest()) RevokeBiases();
+    for (int combined = 0;; ++combined) {
+      if (turnstile.TakeRevokeRequest()) RevokeBiases();
       QueuedSend* next;
       Operation* drained = nullptr;
       {
-        const std::lock_guard lock(lock_);
+        const std::lock_guard lock(turnstile.mutex());
         const bool counted = gone != nullptr;
-        if (closing_ == 0) ApplyPending(gone);
-        if (gone != nullptr && !counted) ++in_flight_;  // the destructor waits
-        next = DequeueNext();
-        if (next == nullptr) {
-          turnstile_.Leave();
-          drained = in_flight_ == 0 ? TakeDrained() : nullptr;
-        }
+        if (!members.closing()) members.ApplyPending(gone);
+        // The destructor waits until they are released.
+        if (gone != nullptr && !counted) turnstile.BeginCall();
+        next = static_cast<QueuedSend*>(turnstile.NextOrLeave(drained));
       }
       if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
       if (next == nullptr) break;
-      const bool complete = served < kMaxCombined && Combine(*next);
+      const bool complete = combined < kMaxCombined && Combine(*next);
       if (!complete) RevokeBiases();  // it may sleep
       next->outcome = Outcome::kDone;
       next->waker->Completed(Outcome::kDone);
       if (!complete) break;
     }
-    // Only without the turn: with a channel may go values whose destructors
-    // Send.
+    // Only without the turn.
     if (gone != nullptr) {
       ReleaseRemoved(gone);
-      EndCall();
+      turnstile.EndCall();
     }
   }
 
   // Makes the offers of another Send, in its turn. True: all were taken, so
   // that it needs no turn.
   bool Combine(QueuedSend& send) noexcept {
-    if constexpr (Member::kCopiesLate) {
-      T& offered =
-          send.sent.Take(*static_cast<const T*>(send.value), members_.size());
-      send.pending = Offer(offered, send.waits == Waits::kForAll, send.taken);
-      send.was_combined = true;
-    }
-    return IsComplete(send);
-  }
-  static bool IsComplete(const QueuedSend& send) noexcept {
-    return send.was_combined && send.pending.empty();
+    if (send.combine == nullptr) return false;
+    send.combine(*this, send);
+    send.was_combined = true;
+    return send.complete();
   }
 
-  // A call that is counted in in_flight_ is over; a Send that gave up may still
-  // be in the queue.
-  void EndCall(Operation* send = nullptr) noexcept {
-    Operation* drained;
-    {
-      const std::lock_guard lock(lock_);
-      if (send != nullptr && send->queued) turns_.Remove(*send);
-      --in_flight_;
-      drained = Drained();
-    }
-    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
-  }
-
-  // The rest is called with the lock held.
-
-  // The first Send in the queue that has not given up, claimed and taken out.
-  // From here on it has the turn or is told that all was done: in neither case
-  // does it count as a call.
-  QueuedSend* DequeueNext() noexcept {
-    while (Operation* waiting = turns_.PopFront()) {
-      waiting->queued = false;
-      if (waiting->claim->Try(*waiting)) {
-        --in_flight_;
-        return static_cast<QueuedSend*>(waiting);
-      }
-    }
-    return nullptr;
-  }
-
-  // Who waits for the last call, if there is none any more. (Else whoever makes
-  // it asks again.)
-  Operation* Drained() noexcept {
-    if (in_flight_ > 0 || drained_ == nullptr || !turnstile_.EnterOrDelegate())
-      return nullptr;
-    turnstile_.Leave();
-    return TakeDrained();
-  }
-  Operation* TakeDrained() noexcept {
-    if (drained_ != nullptr) drained_->claim->Try(*drained_);
-    return std::exchange(drained_, nullptr);
-  }
-
-  // How many Sends of others one makes the offers of, at most.
+  // How many Sends of other threads one makes the offers of, at most.
   static constexpr int kMaxCombined = 16;
-
-  using Base::Await, Base::TryBeginUpdate, Base::ApplyPending,
-      Base::RevokeBiases, Base::Add, Base::FreeMemory, Base::ReleaseRemoved,
-      Base::Offer, Base::closing_, Base::destroying_, Base::lock_,
-      Base::members_, Base::joining_, Base::turnstile_;
-
-  // Guarded by lock_, too.
-  OperationQueue turns_;          // the Sends that wait for theirs
-  std::size_t in_flight_ = 0;     // Closes, those Sends, LetGos
-  Operation* drained_ = nullptr;  // the destructor that waits for all of them
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -2,158 +2,121 @@
 #ifndef FANFARE_DETAIL_FEED_MEMBERSHIP_H_
 #define FANFARE_DETAIL_FEED_MEMBERSHIP_H_
 
-// Who is subscribed to a feed, and how they come and go beside its Sends.
+// Which subscriptions a feed has, and how they come and go beside its Sends. It
+// knows no values.
 //
-// The roll is changed only by who has the lock and the turn, and so not while a
-// Send walks. Who ends meanwhile is revoked in its channel, which from that
-// moment refuses the feed's offers; who comes waits in a second roll. The Send
-// does for them what is to be done before it gives the turn back (turnstile.h).
+// The set of active members is changed only with both the turnstile's mutex and
+// its turn, hence never while a Send walks over it. A member that ends
+// meanwhile is revoked in its channel, which from then on refuses the feed's
+// offers; one that comes is put into a second set. The holder of the turn
+// applies both before it leaves.
 
-#include <cassert>
 #include <cstddef>
-#include <mutex>
-#include <optional>
 #include <utility>
 
-#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/feed/dense_set.h>
-#include <fanfare/detail/feed/feed_subscription.h>
-#include <fanfare/detail/feed/turnstile.h>
+#include <fanfare/detail/feed/member.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-template <typename T>
-class FeedMembers : public RefCounted {
+class Membership {
  public:
-  using Member = FeedSubscription<T>;
-  using Members = DenseSet<Member, ChannelCore<T>>;
+  // For the holder of the turn.
+  [[nodiscard]] const DenseSet& active() const noexcept { return active_; }
 
-  // Ends a subscription; when it returns, all of that has been done, whoever
-  // did it. With `all`, of all one after the other, a copy that was not taken
-  // stays with the Send that made it: its destructor may wait for the others.
-  void End(Member& member, bool all = false) noexcept {
-    // Both are let go of at the very end: what a destructor of T does, even to
-    // Send, then finds no Send waiting for it.
-    std::optional<T> taken_back;
-    Ref<Member> removed;
-    // From here on its channel takes nothing of this feed.
-    if (member.channel_->RevokeSend(member.offer_)) {
-      if (member.offer_.owns_value && !all) {
-        taken_back.emplace(std::move(*static_cast<T*>(member.offer_.value)));
-        member.DestroyCopy();
-      }
-      member.offer_.waker->Completed(Outcome::kClosed);
-    }
-    {
-      const std::lock_guard lock(lock_);
-      if (std::exchange(member.listed_, false)) {
-        --count_;
-        if (member.is_joining_ && closing_ == 0) {
-          joining_.Remove(member);
-          removed = Ref<Member>::Adopt(&member);
-        } else if (TryBeginUpdate()) {
-          members_.Remove(member);
-          turnstile_.Leave();
-          removed = Ref<Member>::Adopt(&member);
-        } else {
-          member.next_leaving_ = std::exchange(leaving_, &member);
-        }
-      }
-    }
-    member.Finish();
+  // The rest is called with the turnstile's mutex held.
+
+  // Of the members that have not ended.
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  // Of all that are in a set.
+  [[nodiscard]] std::size_t total() const noexcept {
+    return active_.size() + joining_.size();
   }
 
-  [[nodiscard]] std::size_t count() const noexcept {
-    const std::lock_guard lock(lock_);
-    assert(!destroying_ && "fanfare: a count of a Feed being destroyed");
-    return count_;
+  // Adds a member to the active ones or, if another thread has the turn, to
+  // those that join. The set may move into `memory` for that. Returns false if
+  // there is no room for all members.
+  bool TryAdd(Member& member, bool has_turn, DenseSet::Memory& memory) {
+    const std::size_t all = total() + 1;
+    member.joining = !has_turn;
+    DenseSet& set = member.joining ? joining_ : active_;
+    // One of the two has room for all: ApplyPending cannot fail.
+    const bool room = member.joining && active_.HasRoom(all)
+                          ? joining_.MakeRoom(joining_.size() + 1, memory)
+                          : set.MakeRoom(all, memory);
+    if (!room) return false;
+    set.Add(*Ref<Member>::Share(&member).Release());  // the set's reference
+    ++count_;
+    return member.listed = true;
   }
 
- protected:
-  FeedMembers() = default;
-  ~FeedMembers() = default;
-
-  // False: the feed is closed.
-  bool Add(Member& member) {
-    // Whatever memory is wanted for the rolls is got, and the old one freed,
-    // without the lock.
-    typename Members::Memory memory;
-    for (;;) {
-      std::size_t all;
-      {
-        const std::lock_guard lock(lock_);
-        assert(!destroying_ && "fanfare: Subscribe on a Feed being destroyed");
-        if (turnstile_.closed()) return false;
-        member.is_joining_ = !TryBeginUpdate();
-        all = members_.size() + joining_.size() + 1;
-        const bool entered = TryAdd(member, all, memory);
-        if (!member.is_joining_) turnstile_.Leave();
-        if (entered) return true;
-      }
-      Members::Reserve(memory, all);
-    }
+  // Returns false if the member has ended before. It does not count any more;
+  // one of the next three functions follows.
+  bool BeginRemove(Member& member) noexcept {
+    if (!std::exchange(member.listed, false)) return false;
+    --count_;
+    return true;
+  }
+  // Takes the member out of its set, and returns the set's reference.
+  [[nodiscard]] Ref<Member> RemoveJoining(Member& member) noexcept {
+    joining_.Remove(member);
+    return Ref<Member>::Adopt(&member);
+  }
+  // With the turn.
+  [[nodiscard]] Ref<Member> RemoveActive(Member& member) noexcept {
+    active_.Remove(member);
+    return Ref<Member>::Adopt(&member);
+  }
+  // Leaves it to the holder of the turn.
+  void RemoveLater(Member& member) noexcept {
+    member.next_leaving = std::exchange(leaving_, &member);
   }
 
-  // For a feed that is destroyed; subscriptions may outlive it.
-  void FreeMemory() noexcept {
-    typename Members::Memory memories[2];
-    const std::lock_guard lock(lock_);
-    memories[0] = members_.TakeMemory();
-    memories[1] = joining_.TakeMemory();
-  }
-
-  static void ReleaseRemoved(Member* gone) noexcept {
-    while (gone != nullptr) {
-      const auto owned = Ref<Member>::Adopt(gone);
-      gone = gone->next_leaving_;
-    }
-  }
-
-  // The rest is called with the lock held.
-
-  // True: nobody walks over the roll, until turnstile_.Leave(). False: whoever
-  // is the last to walk calls ApplyPending.
-  bool TryBeginUpdate() noexcept {
-    return closing_ == 0 && turnstile_.EnterOrDelegate();
-  }
-
-  // Takes in who came and takes out who ended, whom it puts in front of `gone`.
+  // With the turn: takes in the members that join and takes out those that
+  // leave, which it puts in front of `gone`.
   void ApplyPending(Member*& gone) noexcept {
-    for (const auto& entry : joining_) entry.member->is_joining_ = false;
-    members_.TakeAll(joining_);
+    for (const auto& entry : joining_) entry.member->joining = false;
+    active_.TakeAll(joining_);
     while (Member* const m = leaving_) {
-      members_.Remove(*m);
-      leaving_ = std::exchange(m->next_leaving_, gone);
+      active_.Remove(*m);
+      leaving_ = std::exchange(m->next_leaving, gone);
       gone = m;
     }
   }
 
-  Turnstile turnstile_;
-  Members members_;              // each with a counted reference
-  mutable Platform::Lock lock_;  // guards all that follows
-  Members joining_;
-  std::size_t closing_ = 0;  // Closes that walk over the rolls
-  bool destroying_ = false;
+  // Several Closes may walk over both sets, which do not change meanwhile.
+  [[nodiscard]] const DenseSet& joining() const noexcept { return joining_; }
+  void BeginClose() noexcept { ++closing_; }
+  void EndClose() noexcept { --closing_; }
+  [[nodiscard]] bool closing() const noexcept { return closing_ > 0; }
 
- private:
-  // Enters a member into its roll, which may move into `memory` for that.
-  // False: there is no room for `all`.
-  bool TryAdd(Member& member, std::size_t all,
-              typename Members::Memory& memory) {
-    Members& set = member.is_joining_ ? joining_ : members_;
-    // One of the two has room for all: ApplyPending cannot fail.
-    const bool room = member.is_joining_ && members_.HasRoom(all)
-                          ? joining_.MakeRoom(joining_.size() + 1, memory)
-                          : set.MakeRoom(all, memory);
-    if (!room) return false;
-    set.Add(*Ref<Member>::Share(&member).Release());  // the roll's reference
-    ++count_;
-    return member.listed_ = true;
+  // For a feed that is destroyed, which has no members any more; subscriptions
+  // may outlive it. The caller frees both outside the mutex.
+  struct Memories {
+    DenseSet::Memory active;
+    DenseSet::Memory joining;
+  };
+  [[nodiscard]] Memories TakeMemory() noexcept {
+    return {active_.TakeMemory(), joining_.TakeMemory()};
   }
 
-  Member* leaving_ = nullptr;  // still in a roll, to be taken out
+ private:
+  DenseSet active_;            // each with a counted reference
+  DenseSet joining_;           // likewise
+  Member* leaving_ = nullptr;  // still in a set, to be taken out
   std::size_t count_ = 0;      // without those
+  std::size_t closing_ = 0;
 };
+
+// Drops the references of removed members. Without the mutex and the turn: with
+// a channel may go values whose destructors Send.
+inline void ReleaseRemoved(Member* gone) noexcept {
+  while (gone != nullptr) {
+    const auto owned = Ref<Member>::Adopt(gone);
+    gone = gone->next_leaving;
+  }
+}
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
 

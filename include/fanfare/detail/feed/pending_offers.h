@@ -2,61 +2,69 @@
 #ifndef FANFARE_DETAIL_FEED_PENDING_OFFERS_H_
 #define FANFARE_DETAIL_FEED_PENDING_OFFERS_H_
 
-// The subscribers whose channels were not ready for a Send, each with the offer
-// that it was made.
+// The offers of one Send to members whose channels were not ready.
 //
-// A channel that is still not ready keeps its offer in its queue; the operation
-// lives in the subscription. The receiver that makes room takes the value by
-// itself and counts down; the last one wakes the sender. So a Send to N
-// subscribers that lag costs O(N) and one wake-up.
+// A channel that stays full queues its offer; the operation lives in the
+// member. The receiver that makes room also takes the value and counts down,
+// and the one that reaches zero wakes the sender. So a Send to N full channels
+// costs O(N) and one wake-up.
 
 #include <cstddef>
+#include <stop_token>
 #include <utility>
 
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/function_ref.h>
 #include <fanfare/detail/channel/channel_core.h>
-#include <fanfare/detail/feed/feed_subscription.h>
+#include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/wait/adaptive_spin.h>
 #include <fanfare/detail/wait/completion_latch.h>
-#include <fanfare/detail/wait/parker.h>
+#include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-template <typename T>
 class PendingOffers {
  public:
-  using Member = FeedSubscription<T>;
+  // Is told of a member whose channel does not take the value, and the outcome.
+  using Refused = FunctionRef<void(Member&, Outcome)>;
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
 
-  void Add(Member& member, T& offered) noexcept {
-    member.offer_.value = std::addressof(offered);
-    member.next_pending_ = nullptr;
-    (empty() ? first_ : last_->next_pending_) = &member;
+  void Add(Member& member, void* offered) noexcept {
+    member.offer.value = offered;
+    member.next_pending = nullptr;
+    (empty() ? first_ : last_->next_pending) = &member;
     last_ = &member;
   }
 
   // Destroys the copies that were made for them.
-  void DestroyCopy() noexcept { DestroyCopies(first_); }
+  void DestroyCopies() noexcept {
+    for (Member* m = first_; m != nullptr; m = m->next_pending) {
+      m->DestroyCopy();
+    }
+  }
 
-  // Blocks until all have taken their offers, or the deadline or a stop; then
-  // the value is taken back. Adds those that took it to `taken`. `refused` is
-  // called with each member whose channel does not take it, and the outcome.
-  template <typename Refused>
-  void Await(const Deadline& deadline, const std::stop_token& stop,
-             Refused refused, std::size_t& taken) {
-    if (first_->channel_->batches()) Poll(deadline, stop, refused, taken);
-    Enqueue(deadline, stop, refused, taken);
+  // Blocks until all channels have taken their offers, or the deadline or a
+  // stop; then the value is taken back. Adds those that took it to `taken`.
+  // `refused` is called with each member whose channel does not take it, and
+  // the outcome.
+  void Await(const ChannelVerbs& verbs, const Deadline& deadline,
+             const std::stop_token& stop, Refused refused, std::size_t& taken) {
+    if (first_->channel().batches()) {
+      Poll(verbs, deadline, stop, refused, taken);
+    }
+    Enqueue(verbs, deadline, stop, refused, taken);
   }
 
  private:
-  // Most lag because they wait for the processor. Each time it looks only at
-  // the first that still lags.
-  template <typename Refused>
-  void Poll(const Deadline& deadline, const std::stop_token& stop,
-            Refused& refused, std::size_t& taken) {
+  // Most channels are full because their receiver waits for the processor. Each
+  // attempt begins with the first that is still full.
+  void Poll(const ChannelVerbs& verbs, const Deadline& deadline,
+            const std::stop_token& stop, Refused refused, std::size_t& taken) {
     PollBeforeQueueing(deadline, stop, [&] {
-      for (; first_ != nullptr; first_ = first_->next_pending_) {
-        const Outcome outcome = first_->channel_->TrySend(first_->offer_);
+      for (; first_ != nullptr; first_ = first_->next_pending) {
+        const Outcome outcome =
+            verbs.try_send(first_->channel(), first_->offer);
         if (outcome == Outcome::kPending) return outcome;
         if (outcome == Outcome::kDone) {
           ++taken;
@@ -69,19 +77,19 @@ class PendingOffers {
   }
 
   // Leaves the offers to the channels.
-  template <typename Refused>
-  void Enqueue(const Deadline& deadline, const std::stop_token& stop,
-               Refused& refused, std::size_t& taken) {
+  void Enqueue(const ChannelVerbs& verbs, const Deadline& deadline,
+               const std::stop_token& stop, Refused refused,
+               std::size_t& taken) {
     CompletionLatch latch;
     Member* pending = nullptr;
     std::ptrdiff_t kept = 0;
     while (first_ != nullptr) {
       Member& member = *first_;
-      first_ = member.next_pending_;
-      member.offer_.waker = &latch;
-      const Outcome outcome = member.channel_->StartSend(member.offer_);
+      first_ = member.next_pending;
+      member.offer.waker = &latch;
+      const Outcome outcome = verbs.start_send(member.channel(), member.offer);
       if (outcome == Outcome::kPending) {
-        member.next_pending_ = std::exchange(pending, &member);
+        member.next_pending = std::exchange(pending, &member);
         ++kept;
       } else if (outcome == Outcome::kDone) {
         ++taken;
@@ -101,36 +109,30 @@ class PendingOffers {
   // What is left to do for offers that were refused meanwhile, with which no
   // other thread has to do any more: the copies are still there, and a
   // subscription whose channel was closed has to end.
-  template <typename Refused>
-  static void EndRefused(Member* pending, Refused& refused) {
+  static void EndRefused(Member* pending, Refused refused) {
     while (pending != nullptr) {
-      Member& member = *std::exchange(pending, pending->next_pending_);
+      Member& member = *std::exchange(pending, pending->next_pending);
       member.DestroyCopy();
-      if (member.offer_.outcome == Outcome::kClosed) {
+      if (member.offer.outcome == Outcome::kClosed) {
         refused(member, Outcome::kClosed);
       }
     }
   }
 
   // Takes the value back from the channels that still keep it, waits for those
-  // that are just being served, and returns how many were taken back.
+  // that are just taking it, and returns how many were taken back.
   static std::size_t Withdraw(CompletionLatch& latch,
                               Member* pending) noexcept {
     std::ptrdiff_t withdrawn = 0;
-    for (Member* m = pending; m != nullptr; m = m->next_pending_) {
-      if (m->channel_->CancelSend(m->offer_)) {
+    for (Member* m = pending; m != nullptr; m = m->next_pending) {
+      if (m->channel().CancelSend(m->offer)) {
         m->DestroyCopy();
         ++withdrawn;
       }
     }
-    // If none was taken back, whoever completed the last one says so.
+    // If none was taken back, the thread that completed the last one signals.
     if (withdrawn == 0 || !latch.Withdraw(withdrawn)) latch.WaitForAll();
     return static_cast<std::size_t>(withdrawn);
-  }
-
-  static void DestroyCopies(Member* members) noexcept {
-    for (Member* m = members; m != nullptr; m = m->next_pending_)
-      m->DestroyCopy();
   }
 
   Member* first_ = nullptr;

@@ -16,25 +16,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <fanfare/detail/base/manual_lifetime.h>
 #include <fanfare/detail/base/platform.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
-
-// Memory for one T, made and destroyed by hand.
-template <typename T>
-class ManualLifetime {
- public:
-  ManualLifetime() noexcept {
-  }  // not "= default": that would clear the memory of `ManualLifetime{}`
-  ManualLifetime(const ManualLifetime&) = delete;
-  ManualLifetime& operator=(const ManualLifetime&) = delete;
-  [[nodiscard]] T* get() noexcept {
-    return static_cast<T*>(static_cast<void*>(bytes_));
-  }
-
- private:
-  alignas(T) std::byte bytes_[sizeof(T)];
-};
 
 // A value that is copied by code of T's. The last channel takes the object that
 // is offered; the sender makes a copy for each of the others.

@@ -97,8 +97,8 @@ class ReceiveCase final : public Case {
     if (kIsEnd && !over_) return State::kWaiting;
     return Judge(core_->TryReceive(*this), nullptr);
   }
-  State Start(ThreadWaiter& waiter) override {
-    waiter.Adopt(*this);
+  State Start(Waiter& waiter) override {
+    waiter.Attach(*this);
     return Judge(core_->StartReceive(*this), &waiter.claim);
   }
   void Cancel() noexcept override { core_->CancelReceive(*this); }
@@ -124,6 +124,8 @@ class ReceiveCase final : public Case {
       case Outcome::kLost:
         return State::kLost;
       case Outcome::kClosed:
+      case Outcome::kCounterpartWaits:  // a channel returns neither of these
+      case Outcome::kBiasedElsewhere:
         break;
     }
     if (kOnClosed == OnClosedChannel::kNever) return State::kNever;
@@ -177,8 +179,8 @@ class SendCase final : public Case {
   State Try() override {
     return core_ && !spent_ ? Judge(core_->TrySend(*this)) : State::kNever;
   }
-  State Start(ThreadWaiter& waiter) override {
-    waiter.Adopt(*this);
+  State Start(Waiter& waiter) override {
+    waiter.Attach(*this);
     return Judge(core_->StartSend(*this));
   }
   void Cancel() noexcept override { core_->CancelSend(*this); }
@@ -203,6 +205,8 @@ class SendCase final : public Case {
       case Outcome::kLost:
         return State::kLost;
       case Outcome::kClosed:
+      case Outcome::kCounterpartWaits:  // a channel returns neither of these
+      case Outcome::kBiasedElsewhere:
         break;
     }
     return State::kNever;
@@ -231,7 +235,7 @@ class TimeoutCase final : public Case {
   State Try() override {
     return deadline_.Expired() ? State::kReady : State::kWaiting;
   }
-  State Start(ThreadWaiter&) override { return State::kWaiting; }
+  State Start(Waiter&) override { return State::kWaiting; }
   void Cancel() noexcept override {}
   After Run() override { return detail::Call(handler_); }
   Deadline deadline() const override { return deadline_; }
@@ -268,7 +272,7 @@ class DeadlineCase final : public Case {
     again_ = Deadline::After(left);
     return left == left.zero() ? State::kReady : State::kWaiting;
   }
-  State Start(ThreadWaiter&) override { return State::kWaiting; }
+  State Start(Waiter&) override { return State::kWaiting; }
   void Cancel() noexcept override {}
   After Run() override {
     end_->Rethrow();
@@ -301,7 +305,7 @@ class StopCase final : public Case {
     if (token_.stop_requested()) return State::kReady;
     return token_.stop_possible() ? State::kWaiting : State::kNever;
   }
-  State Start(ThreadWaiter& waiter) override {
+  State Start(Waiter& waiter) override {
     on_stop_.emplace(token_, Interrupt{waiter, *this});
     return State::kWaiting;
   }
@@ -311,7 +315,7 @@ class StopCase final : public Case {
  private:
   struct Interrupt {
     void operator()() const noexcept { waiter.Interrupt(self); }
-    ThreadWaiter& waiter;
+    Waiter& waiter;
     Operation& self;
   };
 
@@ -332,7 +336,7 @@ class DefaultCase final : public Case {
   }
 
   State Try() override { return State::kReady; }
-  State Start(ThreadWaiter&) override { return State::kReady; }
+  State Start(Waiter&) override { return State::kReady; }
   void Cancel() noexcept override {}
   After Run() override { return detail::Call(handler_); }
 

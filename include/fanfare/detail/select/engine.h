@@ -19,8 +19,11 @@
 #include <span>
 #include <utility>
 
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/wait/operation.h>
-#include <fanfare/detail/wait/parker.h>
+#include <fanfare/detail/wait/thread_waiter.h>
+#include <fanfare/detail/wait/waiter.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
@@ -71,7 +74,7 @@ class Case : public Operation {
   // Performs the case if that needs no waiting.
   virtual State Try() = 0;
   // Performs the case, or queues it for `waiter`.
-  virtual State Start(ThreadWaiter& waiter) = 0;
+  virtual State Start(Waiter& waiter) = 0;
   // Undoes Start, whatever has come of it.
   virtual void Cancel() noexcept = 0;
   // Whether the case, which another thread completed, can run: not if it found

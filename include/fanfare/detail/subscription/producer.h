@@ -4,14 +4,12 @@
 
 // A subscription that is a function running in a thread of its own.
 
-#include <concepts>
 #include <exception>
 #include <mutex>
 #include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <fanfare/detail/base/uncancelled.h>
 #include <fanfare/detail/subscription/subscription_state.h>
@@ -84,25 +82,10 @@ class ProducerSubscription : public SubscriptionState {
   Platform::Thread thread_;  // guarded by joining_
 };
 
+// How the function is called: defined in subscription.h, which knows the types
+// that it may take.
 template <typename Producer>
-inline constexpr bool kTakesStopToken =
-    std::invocable<Producer&, std::stop_token>;
-template <typename Producer>
-inline constexpr bool kTakesQuitChannel =
-    std::invocable<Producer&, Receiver<std::monostate>>;
-
-// How the function is called: with a stop token, or with a channel that is
-// closed when a stop is requested.
-template <typename Producer>
-decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
-  if constexpr (kTakesStopToken<Producer>) {
-    return producer(std::stop_token(stop));
-  } else {
-    const Channel<std::monostate> quit;
-    const std::stop_callback on_stop(stop, [&]() noexcept { quit.Close(); });
-    return producer(Receiver<std::monostate>(quit));
-  }
-}
+decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop);
 
 // For a handler of all exceptions. To exit or cancel a thread may unwind it by
 // what is no exception of C++ and must not be stopped: that goes on.

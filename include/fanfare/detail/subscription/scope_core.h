@@ -252,7 +252,7 @@ class ScopeWrapper final : public SubscriptionState {
     }
   }
   void OnHandleDropped() noexcept override {}
-  Receiver<std::exception_ptr> Err() override { return tracked_->Err(); }
+  Ref<ErrChannel> Err() override { return tracked_->Err(); }
   Stage stage() const noexcept override { return tracked_->stage(); }
   bool NotifiesObserver() const noexcept override { return false; }
   void SetParent(Ref<OwnerNode> parent) noexcept override {

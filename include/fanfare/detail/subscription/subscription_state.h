@@ -8,20 +8,25 @@
 #include <exception>
 #include <utility>
 
-#include <fanfare/channel.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/base/ref.h>
+#include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/subscription/owner_tree.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// A channel that is closed, for whoever has no error to tell. Never destroyed,
-// so that subscriptions with static storage can use it till the end.
-inline Receiver<std::exception_ptr> ClosedErr() {
-  static const auto& closed = *[] {
-    auto* const made = new Channel<std::exception_ptr>();
+// The channel that tells the error of a subscription.
+using ErrChannel = ChannelCore<std::exception_ptr>;
+
+// One that is closed, for what has no error to tell. Never destroyed, so that
+// subscriptions with static storage can use it till the end.
+inline Ref<ErrChannel> ClosedErr() {
+  static ErrChannel* const closed = [] {
+    ErrChannel* const made = ErrChannel::Make(1).Release();
     made->Close();
     return made;
   }();
-  return closed;
+  return Ref<ErrChannel>::Share(closed);
 }
 
 // Is told when a subscription ends. Both are called outside all locks, and more
@@ -43,8 +48,8 @@ class SubscriptionState : public OwnerNode {
   };
 
   ~SubscriptionState() override {
-    if (Core* err = err_.load(std::memory_order_relaxed)) {
-      Ref<Core>::Adopt(err).reset();
+    if (ErrChannel* err = err_.load(std::memory_order_relaxed)) {
+      Ref<ErrChannel>::Adopt(err).reset();
     }
   }
 
@@ -60,15 +65,15 @@ class SubscriptionState : public OwnerNode {
   // What the destructor of the handle does.
   virtual void OnHandleDropped() noexcept { Unsubscribe(); }
 
-  virtual Receiver<std::exception_ptr> Err() {
-    Core* err = err_.load();
+  virtual Ref<ErrChannel> Err() {
+    ErrChannel* err = err_.load();
     if (err == nullptr) {
-      Ref<Core> made = Core::Make(1);
+      Ref<ErrChannel> made = ErrChannel::Make(1);
       if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
     }
     // Finish() may have looked for a channel before this one was there.
     Finished();
-    return Access::Make<Receiver<std::exception_ptr>>(Ref<Core>::Share(err));
+    return Ref<ErrChannel>::Share(err);
   }
 
   [[nodiscard]] virtual Stage stage() const noexcept {
@@ -99,7 +104,7 @@ class SubscriptionState : public OwnerNode {
     ended_.store(true);
     if (observed_.load()) observer().OnEnding();
     if (error != nullptr) {
-      if (Core* err = err_.load()) err->TrySend(error);
+      if (ErrChannel* err = err_.load()) err->TrySend(error);
     }
     finished_.store(true);
     Finished();
@@ -114,18 +119,16 @@ class SubscriptionState : public OwnerNode {
   // two, Finish() may lose its processor for long.
   bool Finished() const noexcept {
     if (!finished_.load()) return false;
-    if (Core* err = err_.load()) err->Close();
+    if (ErrChannel* err = err_.load()) err->Close();
     return true;
   }
-
-  using Core = ChannelCore<std::exception_ptr>;
 
   [[nodiscard]] Observer& observer() const noexcept {
     return static_cast<Observer&>(*parent());
   }
 
   // The small ones last: a derived class goes on in what is left of the word.
-  Platform::Atomic<Core*> err_{nullptr};  // a counted reference
+  Platform::Atomic<ErrChannel*> err_{nullptr};  // a counted reference
   Platform::Atomic<bool> ended_{false};
   Platform::Atomic<bool> finished_{false};  // and Err() has its error
   Platform::Atomic<bool> observed_{false};  // the parent is a Observer

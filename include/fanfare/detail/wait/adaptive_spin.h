@@ -21,6 +21,7 @@
 #include <cstddef>
 
 #include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/function_ref.h>
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/wait/operation.h>
 
@@ -35,8 +36,7 @@ class AdaptiveSpin {
   }
 
   // Calls `ready()` until it returns true, or until the budget is used up.
-  template <typename Ready>
-  bool Poll(Ready ready) {
+  bool Poll(FunctionRef<bool()> ready) {
     Clock::duration used{};
     do {
       const auto start = Clock::now();
@@ -49,8 +49,7 @@ class AdaptiveSpin {
   }
 
   // The spin alone, where a core is free.
-  template <typename Ready>
-  bool Spin(Ready&& ready) {
+  bool Spin(FunctionRef<bool()> ready) {
     if (crowded_) return false;
     const auto end = Clock::now() + Platform::kSpinTime;
     do {
@@ -67,7 +66,7 @@ class AdaptiveSpin {
     auto now = start;
     do {
       const auto before = now;
-      Platform::Yield();
+      Platform::YieldThread();
       now = Clock::now();
       crowded_ = now - before > kLongestIdleYield;
     } while (!crowded_ && now - start < time);
@@ -123,9 +122,9 @@ class AdaptiveSpin {
 // that is not queued may be overtaken. Between two attempts some time passes: a
 // thread that polls too often finds few values each time, and takes the
 // channel's memory from the other side.
-template <typename Attempt>
-Outcome PollBeforeQueueing(Deadline deadline, const std::stop_token& stop,
-                           Attempt attempt) noexcept {
+inline Outcome PollBeforeQueueing(Deadline deadline,
+                                  const std::stop_token& stop,
+                                  FunctionRef<Outcome()> attempt) noexcept {
   constexpr int kAttempts = 4;
   AdaptiveSpin& spin = AdaptiveSpin::OfThisThread();
   AdaptiveSpin::Clock::duration used{};
@@ -141,9 +140,9 @@ Outcome PollBeforeQueueing(Deadline deadline, const std::stop_token& stop,
 // The same for a receive from a channel with room for one value, where no more
 // can gather: a spin, because a value is received sooner from the ring than
 // from a send that meets a receive in the queue.
-template <typename Attempt>
-Outcome SpinBeforeQueueing(Deadline deadline, const std::stop_token& stop,
-                           Attempt attempt) noexcept {
+inline Outcome SpinBeforeQueueing(Deadline deadline,
+                                  const std::stop_token& stop,
+                                  FunctionRef<Outcome()> attempt) noexcept {
   Outcome outcome = Outcome::kPending;
   AdaptiveSpin::OfThisThread().Spin([&] {
     if (deadline.Expired() || stop.stop_requested()) return true;
@@ -156,9 +155,9 @@ Outcome SpinBeforeQueueing(Deadline deadline, const std::stop_token& stop,
 // The first for a receive from a channel that buffers, or the second if its
 // thread has learnt that values come one by one. `left()` is how many values
 // are in the channel.
-template <typename Attempt, typename Left>
-Outcome PollForValues(Deadline deadline, const std::stop_token& stop,
-                      Attempt attempt, Left left) noexcept {
+inline Outcome PollForValues(Deadline deadline, const std::stop_token& stop,
+                             FunctionRef<Outcome()> attempt,
+                             FunctionRef<std::size_t()> left) noexcept {
   AdaptiveSpin& spin = AdaptiveSpin::OfThisThread();
   if (spin.SpinsForValues()) return SpinBeforeQueueing(deadline, stop, attempt);
   const Outcome outcome = PollBeforeQueueing(deadline, stop, attempt);

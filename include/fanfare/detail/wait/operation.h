@@ -39,6 +39,9 @@ enum class Outcome : std::uint8_t {
   kDone,     // the value was moved
   kClosed,   // the channel is closed (for a receive: and empty)
   kLost,     // the waiter was claimed for another of its operations
+  // Between the parts of a channel alone:
+  kCounterpartWaits,  // to match a queued operation takes both locks
+  kBiasedElsewhere,   // the lock of the back is biased to another owner
 };
 
 class Waker {
@@ -68,132 +71,6 @@ struct Operation : ListNode<Operation> {
   // from it; false once that was done.
   bool owns_value = false;
 };
-
-using OperationQueue = IntrusiveList<Operation>;
-
-class Claim {
- public:
-  // Claims for `winner`; false: another one has won.
-  bool Try(Operation& winner) noexcept { return Take(Word(winner)); }
-
-  enum class Pair { kClaimed, kMineLost, kTheirsLost };
-
-  // Claims `mine` and `theirs` together or neither, for two waiters that meet
-  // while each may still be claimed elsewhere: two Selects on crossed channels.
-  // The claim at the lower address is held for the few instructions until the
-  // other is decided. Whoever meets a held claim waits for it, and the one that
-  // holds it waits for higher addresses only: so it ends. After the protocol of
-  // Reppy, Russo and Xiao, "Parallel Concurrent ML" (2009), which backs off
-  // and retries instead of keeping an order.
-  static Pair TryBoth(Claim& mine, Operation& my_winner, Claim& theirs,
-                      Operation& their_winner) noexcept {
-    const bool mine_first = reinterpret_cast<std::uintptr_t>(&mine) <
-                            reinterpret_cast<std::uintptr_t>(&theirs);
-    Claim& first = mine_first ? mine : theirs;
-    Claim& second = mine_first ? theirs : mine;
-    const auto lost = [](bool is_mine) {
-      return is_mine ? Pair::kMineLost : Pair::kTheirsLost;
-    };
-    if (!first.Take(kHeld)) return lost(mine_first);
-    if (!second.Take(Word(mine_first ? their_winner : my_winner))) {
-      first.state_.store(kOpen, std::memory_order_release);
-      return lost(!mine_first);
-    }
-    first.state_.store(Word(mine_first ? my_winner : their_winner),
-                       std::memory_order_release);
-    return Pair::kClaimed;
-  }
-
-  // For the waiter, once it knows that somebody has won.
-  [[nodiscard]] Operation* winner() const noexcept {
-    return reinterpret_cast<Operation*>(state_.load(std::memory_order_acquire));
-  }
-
- private:
-  // The state: open, held by TryBoth, or the address of the winner.
-  static constexpr std::uintptr_t kOpen = 0;
-  static constexpr std::uintptr_t kHeld = 1;
-
-  static std::uintptr_t Word(Operation& winner) noexcept {
-    return reinterpret_cast<std::uintptr_t>(&winner);
-  }
-
-  // Acquire and release: the loser sees what the winner did before it won, and
-  // whoever comes after TryBoth what was done before that opened the claim.
-  bool Take(std::uintptr_t next) noexcept {
-    SpinWait<Platform> held;
-    std::uintptr_t state = kOpen;
-    while (!state_.compare_exchange_weak(state, next, std::memory_order_acq_rel,
-                                         std::memory_order_acquire)) {
-      if (state == kHeld) held.Wait();
-      if (state > kHeld) return false;
-      state = kOpen;
-    }
-    return true;
-  }
-
-  Platform::Atomic<std::uintptr_t> state_{kOpen};
-};
-
-// Claims `theirs`, found in a queue, on behalf of `mine`, which is not queued.
-// `claim` is mine's where mine may be claimed elsewhere at this moment, else
-// null.
-inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
-                                 Operation& theirs) noexcept {
-  if (claim == nullptr) {
-    return theirs.claim == nullptr || theirs.claim->Try(theirs)
-               ? Claim::Pair::kClaimed
-               : Claim::Pair::kTheirsLost;
-  }
-  if (theirs.claim == nullptr) {
-    return claim->Try(mine) ? Claim::Pair::kClaimed : Claim::Pair::kMineLost;
-  }
-  return Claim::TryBoth(*claim, mine, *theirs.claim, theirs);
-}
-
-// What follows works on a queue whose lock is held.
-
-// False: the operation is not in it any more.
-inline bool Remove(OperationQueue& queue, Operation& operation) noexcept {
-  if (!operation.queued) return false;
-  queue.Remove(operation);
-  operation.queued = false;
-  return true;
-}
-
-// Takes the first operation out of `queue` that can go ahead together with
-// `mine`; on the way, those that have lost their claim.
-inline Outcome Match(OperationQueue& queue, Operation& mine, Claim* claim,
-                     Operation*& partner) noexcept {
-  for (Operation* theirs = queue.front(); theirs != nullptr;) {
-    Operation* const next = OperationQueue::Next(*theirs);
-    // A Select never meets itself.
-    if (claim == nullptr || claim != theirs->claim) {
-      const Claim::Pair pair = ClaimTogether(claim, mine, *theirs);
-      if (pair == Claim::Pair::kMineLost) return Outcome::kLost;
-      Remove(queue, *theirs);
-      if (pair == Claim::Pair::kClaimed) {
-        theirs->outcome = Outcome::kDone;
-        partner = theirs;
-        return Outcome::kDone;
-      }
-    }
-    theirs = next;
-  }
-  return Outcome::kPending;
-}
-
-// Moves whatever can still be claimed from `queue` to `refused`.
-inline void CloseAll(OperationQueue& queue, OperationQueue& refused) noexcept {
-  while (Operation* operation = queue.front()) {
-    Remove(queue, *operation);
-    if (operation->claim != nullptr && !operation->claim->Try(*operation)) {
-      continue;
-    }
-    operation->outcome = Outcome::kClosed;
-    refused.PushBack(*operation);
-  }
-}
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
 

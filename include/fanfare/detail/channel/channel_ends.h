@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_CHANNEL_CHANNEL_ENDS_H_
+#define FANFARE_DETAIL_CHANNEL_CHANNEL_ENDS_H_
+
+// The two ends of a channel, and all that can be done with them without knowing
+// the type of its values.
+//
+// Values go in at the back and come out at the front. Each end has a lock. A
+// thread that holds one alone may use that end, and that is all that most
+// operations do. What concerns both ends (to queue, to match a queued
+// operation, to close) takes both locks, the front's first. The queue of
+// receives is kept with the back's lock, and that of sends with the front's: so
+// one lock tells whether an operation waits on the other side. No thread ever
+// holds the locks of two channels; but the back's can be biased to a feed,
+// which then needs none (biased_lock.h).
+//
+// Invariants, whenever both locks are free, and leaving out the operations that
+// have lost their claim, or that belong to a Select which is just starting its
+// cases:
+//   - a receive is queued only while the ring is empty and no send is queued;
+//   - a send is queued only while the ring is full;
+//   - nothing is queued in a closed channel.
+// So the front of a queue is always served before a newcomer on its side.
+
+#include <cstddef>
+#include <mutex>
+
+#include <fanfare/detail/base/cache.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/base/ref.h>
+#include <fanfare/detail/channel/biased_lock.h>
+#include <fanfare/detail/channel/ring.h>
+#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/wait/wait_queue.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class alignas(kCacheLine) ChannelEnds : public RefCounted {
+ public:
+  // Tries an operation with both locks held. `partner` becomes the queued
+  // operation that it completed, if any, which is not told yet.
+  using Attempt = Outcome(ChannelEnds& channel, Operation& operation,
+                          Claim* claim, Operation*& partner) noexcept;
+
+  // Closes the channel, and completes all that is queued.
+  FANFARE_COLD void Close() noexcept {
+    IntrusiveList<Operation> refused;
+    {
+      const BothLocks locked(*this);
+      if (front_.closed) return;
+      front_.closed = back_.closed = back_.refuses = true;
+      front_.waiting.CloseAll(refused);
+      back_.waiting.CloseAll(refused);
+    }
+    CompleteAll(refused);
+  }
+
+  // Takes an operation out of its queue. Returns false if it is not queued any
+  // more.
+  FANFARE_COLD bool CancelSend(Operation& send) noexcept {
+    const BothLocks locked(*this);
+    return front_.waiting.Remove(send);
+  }
+  FANFARE_COLD bool CancelReceive(Operation& receive) noexcept {
+    const BothLocks locked(*this);
+    return back_.waiting.Remove(receive);
+  }
+  // Like CancelSend(); every later attempt of this send returns kClosed.
+  FANFARE_COLD bool RevokeSend(Operation& send) noexcept {
+    const BothLocks locked(*this);
+    send.revoked = back_.refuses = true;
+    return front_.waiting.Remove(send);
+  }
+
+  // For the holder of `owner`: see BiasedLock.
+  void Unbias(BiasOwner& owner) noexcept { back_.lock.Unbias(owner); }
+
+  [[nodiscard]] bool closed() const noexcept {
+    const std::lock_guard lock(front_.lock);
+    return front_.closed;
+  }
+  [[nodiscard]] bool drained() const noexcept {
+    const BothLocks locked(*this);
+    return front_.closed && used() == 0;
+  }
+  [[nodiscard]] std::size_t size() const noexcept {
+    const BothLocks locked(*this);
+    return used();
+  }
+  [[nodiscard]] std::size_t capacity() const noexcept {
+    return front_.end.capacity();
+  }
+  // Whether values, or room for them, can accumulate while a thread is away. A
+  // thread that finds such a channel not ready yields and retries a few times
+  // before it queues: then it finds many values, or much room, and queues
+  // seldom.
+  [[nodiscard]] bool batches() const noexcept { return capacity() > 1; }
+  // How many values are in the ring, read without its locks. The front first:
+  // it never overtakes the back.
+  [[nodiscard]] std::size_t ApproximateSize() const noexcept {
+    const std::size_t front = front_.end.passed();
+    const std::size_t back = back_.end.passed();
+    return back > front ? back - front : 0;
+  }
+
+  [[nodiscard]] std::size_t waiting_senders() const noexcept {
+    const std::lock_guard lock(front_.lock);
+    return front_.waiting.size();
+  }
+  [[nodiscard]] std::size_t waiting_receivers() const noexcept {
+    const std::lock_guard lock(back_.lock);
+    return back_.waiting.size();
+  }
+
+ protected:
+  explicit ChannelEnds(std::size_t capacity) noexcept
+      : back_(capacity), front_(capacity) {}
+  ~ChannelEnds() = default;
+
+  // Which locks a thread brings along, or how it takes them.
+  enum class Locks {
+    kNone,     // it takes both
+    kFront,    // it holds the front's
+    kTryBack,  // it takes both, but does not wait until a bias is revoked
+  };
+
+  class BothLocks {
+   public:
+    explicit BothLocks(const ChannelEnds& channel,
+                       Locks locks = Locks::kNone) noexcept
+        : front_(channel.front_.lock, std::defer_lock),
+          back_(channel.back_.lock, std::defer_lock) {
+      if (locks == Locks::kFront) {
+        front_ = std::unique_lock(channel.front_.lock, std::adopt_lock);
+      } else {
+        front_.lock();
+      }
+      if (!back_.try_lock() && locks != Locks::kTryBack) {
+        LockRevoked(channel.back_.lock);
+      }
+    }
+    // False after kTryBack if the back is biased.
+    [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
+
+   private:
+    // A receive must not wait until a bias is revoked, so the front's lock is
+    // released meanwhile.
+    void LockRevoked(BiasedLock& back) noexcept {
+      front_.unlock();
+      back.RevokeBias();
+      front_.lock();
+      back.LockRevoked();
+      back_ = std::unique_lock(back, std::adopt_lock);
+    }
+
+    std::unique_lock<Platform::Lock> front_;
+    std::unique_lock<BiasedLock> back_;
+  };
+
+  // Makes an attempt with both locks held, queues the operation in `queue` if
+  // that is not null and the attempt did not complete it, and tells the partner
+  // after the locks were released.
+  FANFARE_COLD Outcome UnderBothLocks(Attempt attempt, Operation& operation,
+                                      Claim* claim, WaitQueue* queue,
+                                      Locks locks = Locks::kNone) noexcept {
+    Operation* partner = nullptr;
+    Outcome outcome;
+    {
+      const BothLocks locked(*this, locks);
+      if (!locked.held()) return Outcome::kBiasedElsewhere;
+      outcome = attempt(*this, operation, claim, partner);
+      operation.outcome = outcome;
+      if (outcome == Outcome::kPending && queue != nullptr) {
+        queue->Append(operation);
+      }
+    }
+    if (partner != nullptr) partner->waker->Completed(Outcome::kDone);
+    return outcome;
+  }
+
+  // Whether a send would go ahead now.
+  [[nodiscard]] bool MayTake() noexcept {
+    const LockGuard lock(back_.lock);
+    return !back_.closed &&
+           (!back_.waiting.empty() || back_.end.HasRoom(front_.end));
+  }
+
+  [[nodiscard]] std::size_t used() const noexcept {
+    return back_.end.passed() - front_.end.passed();
+  }
+
+  // An end of the ring, and the operations of the other side that wait for what
+  // is done here. Each has a cache line of its own, which is all that a send or
+  // a receive touches but for the value.
+  template <typename Lock>
+  struct Side {
+    explicit Side(std::size_t capacity) noexcept : end(capacity) {}
+
+    [[no_unique_address]] mutable Lock lock;  // the flags fit into its padding
+    bool closed = false;  // as that of the other side; both locks to change
+    // The channel is closed, or a send was revoked: a send looks at its own
+    // memory only then. The back's; both locks to change.
+    bool refuses = false;
+    RingEnd end;
+    WaitQueue waiting;  // both locks to change
+  };
+
+  // Where values go in; the receives that wait.
+  Side<BiasedLock> back_;
+  // Where they come out; the sends that wait.
+  alignas(kCacheLine) Side<Platform::Lock> front_;
+
+  // How many bytes from its address on this object uses. What is left of the
+  // last cache line can hold slots.
+  static constexpr std::size_t Used() noexcept;
+};
+
+constexpr std::size_t ChannelEnds::Used() noexcept {
+  constexpr auto kUp = [](std::size_t offset, std::size_t alignment) {
+    return (offset + alignment - 1) / alignment * alignment;
+  };
+  using Back = Side<BiasedLock>;
+  using Front = Side<Platform::Lock>;
+  constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Back));
+  constexpr std::size_t kFront = kUp(kBack + sizeof(Back), kCacheLine);
+  return kFront + sizeof(Front);
+}
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_CHANNEL_CHANNEL_ENDS_H_

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_WAIT_CLAIM_H_
+#define FANFARE_DETAIL_WAIT_CLAIM_H_
+
+// A claim decides which of several operations of one waiter goes ahead.
+//
+// All operations of a Select share one, and the first thread to claim it wins.
+// A thread that loses leaves the operation alone. An operation without a claim
+// belongs to the thread that takes it out of its queue.
+
+#include <cstdint>
+
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class Claim {
+ public:
+  // Claims for `winner`; false: another one has won.
+  bool Try(Operation& winner) noexcept { return Take(Word(winner)); }
+
+  enum class Pair { kClaimed, kMineLost, kTheirsLost };
+
+  // Claims `mine` and `theirs` together or neither, for two waiters that meet
+  // while each may still be claimed elsewhere: two Selects on crossed channels.
+  // The claim at the lower address is held for the few instructions until the
+  // other is decided. Whoever meets a held claim waits for it, and the one that
+  // holds it waits for higher addresses only: so it ends. After the protocol of
+  // Reppy, Russo and Xiao, "Parallel Concurrent ML" (2009), which backs off
+  // and retries instead of keeping an order.
+  static Pair TryBoth(Claim& mine, Operation& my_winner, Claim& theirs,
+                      Operation& their_winner) noexcept {
+    const bool mine_first = reinterpret_cast<std::uintptr_t>(&mine) <
+                            reinterpret_cast<std::uintptr_t>(&theirs);
+    Claim& first = mine_first ? mine : theirs;
+    Claim& second = mine_first ? theirs : mine;
+    const auto lost = [](bool is_mine) {
+      return is_mine ? Pair::kMineLost : Pair::kTheirsLost;
+    };
+    if (!first.Take(kHeld)) return lost(mine_first);
+    if (!second.Take(Word(mine_first ? their_winner : my_winner))) {
+      first.state_.store(kOpen, std::memory_order_release);
+      return lost(!mine_first);
+    }
+    first.state_.store(Word(mine_first ? my_winner : their_winner),
+                       std::memory_order_release);
+    return Pair::kClaimed;
+  }
+
+  // For the waiter, once it knows that somebody has won.
+  [[nodiscard]] Operation* winner() const noexcept {
+    return reinterpret_cast<Operation*>(state_.load(std::memory_order_acquire));
+  }
+
+ private:
+  // The state: open, held by TryBoth, or the address of the winner.
+  static constexpr std::uintptr_t kOpen = 0;
+  static constexpr std::uintptr_t kHeld = 1;
+
+  static std::uintptr_t Word(Operation& winner) noexcept {
+    return reinterpret_cast<std::uintptr_t>(&winner);
+  }
+
+  // Acquire and release: the loser sees what the winner did before it won, and
+  // whoever comes after TryBoth what was done before that opened the claim.
+  bool Take(std::uintptr_t next) noexcept {
+    SpinWait<Platform> held;
+    std::uintptr_t state = kOpen;
+    while (!state_.compare_exchange_weak(state, next, std::memory_order_acq_rel,
+                                         std::memory_order_acquire)) {
+      if (state == kHeld) held.Wait();
+      if (state > kHeld) return false;
+      state = kOpen;
+    }
+    return true;
+  }
+
+  Platform::Atomic<std::uintptr_t> state_{kOpen};
+};
+
+// Claims `theirs`, found in a queue, on behalf of `mine`, which is not queued.
+// `claim` is mine's where mine may be claimed elsewhere at this moment, else
+// null.
+inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
+                                 Operation& theirs) noexcept {
+  if (claim == nullptr) {
+    return theirs.claim == nullptr || theirs.claim->Try(theirs)
+               ? Claim::Pair::kClaimed
+               : Claim::Pair::kTheirsLost;
+  }
+  if (theirs.claim == nullptr) {
+    return claim->Try(mine) ? Claim::Pair::kClaimed : Claim::Pair::kMineLost;
+  }
+  return Claim::TryBoth(*claim, mine, *theirs.claim, theirs);
+}
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_WAIT_CLAIM_H_

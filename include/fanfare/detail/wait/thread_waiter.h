@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_WAIT_THREAD_WAITER_H_
+#define FANFARE_DETAIL_WAIT_THREAD_WAITER_H_
+
+// A thread as a waiter.
+
+#include <stop_token>
+
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/function_ref.h>
+#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/wait/parker.h>
+#include <fanfare/detail/wait/waiter.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class ThreadWaiter final : public Waiter {
+ public:
+  void Completed(Outcome) noexcept override { parker_.Signal(1); }
+
+  // Blocks until an operation has been claimed and completed (true) or until
+  // the deadline (false).
+  bool Wait(const Deadline& deadline) noexcept {
+    return parker_.Wait(1, deadline);
+  }
+
+  // Claims for `give_up`, unless another operation was claimed before; then
+  // blocks until that is completed. Returns the winner.
+  Operation& GiveUp(Operation& give_up) noexcept {
+    if (!claim.Try(give_up)) Wait(Deadline::Never());
+    return winner();
+  }
+
+  // Blocks until an operation has been claimed and completed, which is
+  // returned, or until the deadline; then it is `give_up`.
+  Operation& Wait(const Deadline& deadline, Operation& give_up) noexcept {
+    return Wait(deadline) ? winner() : GiveUp(give_up);
+  }
+
+  // Once one has won.
+  [[nodiscard]] Operation& winner() const noexcept { return *claim.winner(); }
+
+ private:
+  Parker parker_;
+};
+
+// Blocks the calling thread until one operation has completed: `start`
+// completes or queues it, `cancel` takes it out of its queue. Returns kPending
+// if the deadline or the stop came first.
+FANFARE_COLD inline Outcome WaitFor(
+    Operation& operation, const Deadline& deadline, const std::stop_token& stop,
+    FunctionRef<Outcome(Operation&)> start,
+    FunctionRef<void(Operation&)> cancel) noexcept {
+  ThreadWaiter waiter;
+  waiter.Attach(operation);
+  const Outcome outcome = start(operation);
+  if (outcome != Outcome::kPending) return outcome;
+  Operation give_up;
+  {
+    const std::stop_callback on_stop(
+        stop, [&]() noexcept { waiter.Interrupt(give_up); });
+    waiter.Wait(deadline, give_up);
+  }
+  if (waiter.claim.winner() == &give_up) {
+    cancel(operation);
+    return Outcome::kPending;
+  }
+  return operation.outcome;
+}
+
+// Blocks until the deadline or the stop, as an operation on a nil channel does.
+inline void WaitForNothing(const Deadline& deadline = Deadline::Never(),
+                           const std::stop_token& stop = {}) {
+  Operation never;
+  WaitFor(
+      never, deadline, stop, [](Operation&) { return Outcome::kPending; },
+      [](Operation&) {});
+}
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_WAIT_THREAD_WAITER_H_
