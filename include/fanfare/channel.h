@@ -2,49 +2,62 @@
 #ifndef FANFARE_CHANNEL_H_
 #define FANFARE_CHANNEL_H_
 
-// Channel<T>: a bounded first-in first-out queue of values between threads,
-// with many senders and many receivers; Go's `chan T`. A Channel<T> is a
-// Sender<T> (`chan<- T`) and a Receiver<T> (`<-chan T`).
+// Channel<T>: a bounded, blocking, first-in first-out queue of values between
+// threads, with many senders and many receivers. It is the equivalent of Go's
+// `chan T`. A Channel<T> is both a Sender<T> (`chan<- T`) and a Receiver<T>
+// (`<-chan T`), the two ends of the channel.
 //
 //   Channel<int> channel(8);
 //   std::jthread producer([channel] {
 //     for (int i = 0; i < 100; ++i) channel.Send(i);
 //     channel.Close();
 //   });
-//   for (int value : channel) Use(value);  // ends once closed and empty
+//   // The loop ends once the channel is closed and empty.
+//   for (int value : channel) Use(value);
 //
-// Send blocks for room, Receive for a value; both come with a stop token, a
-// duration, a point in time, and as Try…, which never blocks. Close ends it.
+// Send() blocks while the channel is full, and Receive() while it is empty.
+// Each has an overload that takes a stop token, and variants with a timeout
+// (…For), with a deadline (…Until) and without waiting (Try…). Close() closes
+// the channel.
 //
-// A call that blocks polls for 4 to 100 microseconds of its own time, as long
-// as that has paid off for its thread, and yields to other threads meanwhile.
-// Then it sleeps on a condition variable and uses no processor time. A wake-up
-// is issued only if the other side is asleep.
+// Before it sleeps, a blocking call polls for 4 to 100 microseconds of its own
+// time, and yields to other threads meanwhile. The time adapts to how far
+// polling has paid off for the calling thread. Then the call sleeps on a
+// condition variable and uses no processor time. A wake-up is issued only if
+// the other side is asleep.
 //
-// Thread safety: everything may be called from any thread at any time, except
-// that one handle is not assigned to or destroyed while it is used; give every
-// thread a copy. Not async-signal-safe: call nothing of it in a signal handler,
-// nor in the child of a fork() of a program with several threads, before it
-// calls exec: a lock that another thread held stays locked there.
+// Thread safety: all member functions may be called concurrently. A single
+// handle object follows the rules of std::shared_ptr: assigning to it or
+// destroying it must not race with another use of the same object. Every thread
+// should therefore have a copy.
 //
-// A pthread_cancel of a thread that is blocked in the library takes effect
+// The library is not async-signal-safe: a signal handler must not call it. If a
+// program with several threads calls fork(), the child must not call the
+// library before it calls exec. A lock that another thread held stays locked in
+// the child.
+//
+// A pthread_cancel() of a thread that is blocked in the library takes effect
 // after the call, at the thread's next cancellation point. To end the wait
-// itself, use a stop token. Undefined: PTHREAD_CANCEL_ASYNCHRONOUS.
+// itself, use a stop token. Undefined: a thread that calls the library must not
+// be cancelled with PTHREAD_CANCEL_ASYNCHRONOUS.
 //
-// Handles are compared with ==, and hashed: equal are those of one channel, of
-// whatever kind, and nil equals nil. What every handle tells about its channel
-// (closed(), drained(), size(), capacity(), waiting_senders() and
-// waiting_receivers()) stands in detail/channel/handle.h.
+// Handles can be compared with ==, and hashed. Two handles, of whatever kind,
+// are equal if they refer to the same channel or if both are nil. The functions
+// that observe the channel of a handle (closed(), drained(), size(),
+// capacity(), waiting_senders() and waiting_receivers()) are declared in
+// detail/channel/handle.h.
 //
-// Memory ordering: a send happens before its receive returns; the k-th receive
-// before the send k + capacity returns; Close before a closed result. (C9)
+// Memory ordering: a send happens before the receive that takes its value
+// returns. The k-th receive happens before the (k + capacity)-th send returns.
+// Close() happens before a call that reports the channel as closed returns.
+// (C9)
 //
-// Unlike Go, where both panic, sending on a closed channel returns false, and
-// closing it twice does nothing.
+// Differences from Go: sending on a closed channel returns false, and closing a
+// closed channel has no effect. In Go, both panic.
 
 #include <concepts>
 #include <cstddef>
-#include <iterator>  // and with the GNU library disable_sized_range
+#include <iterator>  // with the GNU library, disable_sized_range as well
 #include <optional>
 #include <utility>
 #if !defined(__GLIBCXX__)
@@ -61,85 +74,128 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-// The sending view: a handle, one pointer. Copies send on the same channel.
-//
-// C8: T is an object type that is moved and destroyed without throwing. No user
-// code but such moves (for a trivially copyable T, copies) runs under a lock of
-// the library; copies, conversions and the destruction of values that were not
-// moved from run outside, and may call anything.
-//
-// C7: values arrive in the order sent; none is lost, doubled or torn. A send or
-// receive that is queued (waiting_senders() and waiting_receivers() count it)
-// is served in the order of the queue and before any newcomer on its side.
-// Before it queues, it yields and tries again for up to 2.4 microseconds. A
-// receive spins instead, for up to 4, if the channel has room for one value or
-// the values that its thread received of late came one by one.
-//
-// C5: what a send does with its argument. An rvalue of type T is moved from
-// only if it was delivered. An lvalue of type T is copied by the caller before
-// anything is sent. An argument of another type is converted to T at the call.
-// What a copy or conversion throws, the send throws; nothing was sent then.
+/// A Sender is the sending end of a channel: a reference-counted handle, the
+/// size of one pointer. Copies send on the same channel.
+///
+/// Requirements on T (C8): T must be a cv-unqualified object type that is moved
+/// and destroyed without throwing. While the library holds a lock, it runs no
+/// user code but moves of T and the destruction of moved-from values. If T is
+/// trivially copyable, it runs copies instead of moves. All other copies,
+/// conversions and destructions run outside the locks, and may call anything.
+///
+/// Ordering (C7): values are received in the order in which they were sent.
+/// None is lost, duplicated or torn. A queued send or receive is served in the
+/// order of the queue, and before later calls on its side. (waiting_senders()
+/// and waiting_receivers() count the queued calls.)
+///
+/// Before a call is queued, it yields and retries for up to 2.4 microseconds.
+/// In two cases, a receive spins for up to 4 microseconds instead: if the
+/// channel has room for one value only, or if the values that its thread
+/// recently received came one by one.
+///
+/// Arguments (C5): a send moves from an rvalue of type T only if the value was
+/// delivered. The calling thread copies an lvalue of type T before anything is
+/// sent. An argument of another type is converted to T at the call. If that
+/// copy or conversion throws, the exception propagates, and nothing was sent.
+///
+/// \warning Deadlock: a move of T, and the destructor of a moved-from T, must
+///     not call the library. (C8)
 template <typename T>
 class Sender : public detail::Handle<Sender<T>, T> {
   using Base = detail::Handle<Sender<T>, T>;
 
-  // What copies is a template, because clang++ 14 looks at the constraints of
-  // other functions as soon as the class is named, when T may be incomplete: a
-  // struct that has a channel of itself.
+  // The functions that copy are templates. clang++ 14 checks the constraints of
+  // other functions as soon as the class is named. T may be incomplete at that
+  // point, because a struct may have a channel of itself.
 
  public:
-  // A nil sender, as a moved-from one is (C3): blocking calls wait for their
-  // stop or deadline, forever without; TrySend fails; Close does nothing.
+  /// Constructs a nil sender, which has no channel. A moved-from sender is nil
+  /// as well.
+  ///
+  /// On a nil sender, a blocking call waits for its stop or deadline and then
+  /// returns false. Without either, the call blocks permanently. TrySend()
+  /// returns false, and Close() has no effect.
+  /// (C3)
   Sender() = default;
 
-  // Takes one direction of a channel, which is nil afterwards, as any handle
-  // that was moved from. (C3)
+  /// Takes over the channel of `channel`, as its sending end.
+  ///
+  /// `channel` is nil afterwards, as any handle that was moved from.
+  /// (C3)
   template <std::same_as<Channel<T>> Whole>
   Sender(Whole&& channel) noexcept  // NOLINT(google-explicit-constructor)
       : Base(static_cast<Base&&>(channel)) {}
 
-  // Sends `value`. Blocks until there is room in the channel or, at capacity 0,
-  // until a receive takes the value. Returns true if it was delivered, and
-  // false if the channel is closed, before or meanwhile. Cost: an uncontended
-  // atomic exchange and a move; allocates nothing. (C4, C5)
+  /// Sends `value`.
+  ///
+  /// Blocks until the channel has room or, at capacity 0, until a receive takes
+  /// the value.
+  /// \returns true if the value was delivered; false if the channel was closed
+  ///     before or during the call.
+  /// \throws what copying `value` throws. Nothing was sent then.
+  /// \par Complexity
+  /// The call costs an uncontended atomic exchange and a move; it allocates
+  /// nothing.
+  /// (C4, C5)
   template <std::copy_constructible = T>
   bool Send(const T& value) const {
     T copy(value);
     return Deliver(copy);
   }
+  /// \overload
   bool Send(T&& value) const { return Deliver(value); }
 
-  // Sends `value` as above, but blocks no longer than until `stop` is
-  // requested; returns false then. A send that can go ahead at once does so
-  // even if the stop was requested before. (C6)
+  /// Sends `value`, unless `stop` is requested first.
+  ///
+  /// Blocks like Send(const T&), but at most until `stop` is requested. A send
+  /// that can proceed at once does so even if the stop was requested before.
+  /// \returns true if the value was delivered; false on a stop, or if the
+  ///     channel was closed.
+  /// \throws what copying `value` throws. Nothing was sent then.
+  /// (C6)
   template <std::copy_constructible = T>
   bool Send(const T& value, const std::stop_token& stop) const {
     T copy(value);
     return Deliver(copy, detail::Deadline::Never(), stop);
   }
+  /// \overload
   bool Send(T&& value, const std::stop_token& stop) const {
     return Deliver(value, detail::Deadline::Never(), stop);
   }
 
-  // Sends `value` as above, but blocks for at most `duration` (not at all if it
-  // is zero or negative, without a limit if it is duration::max()), and no
-  // longer than until `stop` is requested; returns false then. (C6)
+  /// Sends `value`, waiting for at most `duration`.
+  ///
+  /// Blocks like Send(const T&), but for at most `duration`, and at most until
+  /// `stop` is requested. If `duration` is zero or negative, the call does not
+  /// block. If it is duration::max(), the time is not limited.
+  /// \returns true if the value was delivered; false on timeout, on a stop, or
+  ///     if the channel was closed.
+  /// \throws what copying `value` throws. Nothing was sent then.
+  /// (C6)
   template <typename Rep, typename Period, std::copy_constructible = T>
   bool SendFor(const T& value, std::chrono::duration<Rep, Period> duration,
                const std::stop_token& stop = {}) const {
     T copy(value);
     return Deliver(copy, detail::Deadline::After(duration), stop);
   }
+  /// \overload
   template <typename Rep, typename Period>
   bool SendFor(T&& value, std::chrono::duration<Rep, Period> duration,
                const std::stop_token& stop = {}) const {
     return Deliver(value, detail::Deadline::After(duration), stop);
   }
 
-  // Sends `value` as above, but blocks no longer than until `deadline`, of any
-  // clock, nor than until `stop` is requested; returns false then. The clock
-  // may be set: it is asked again at least once a second. If its now() throws,
-  // the call gives up, and throws that if nothing was sent. (C6)
+  /// Sends `value`, waiting until `deadline` at most.
+  ///
+  /// Blocks like Send(const T&), but at most until `deadline`, a time point of
+  /// any clock, and at most until `stop` is requested. A clock that may be set
+  /// is read again at least once a second. If the clock's now() throws, the
+  /// call gives up.
+  /// \returns true if the value was delivered; false at the deadline, on a
+  ///     stop, or if the channel was closed.
+  /// \throws what copying `value` throws and, unless the value was delivered,
+  ///     what the clock's now() throws. Nothing was sent then.
+  /// (C6)
   template <typename Clock, typename Duration, std::copy_constructible = T>
   bool SendUntil(const T& value,
                  std::chrono::time_point<Clock, Duration> deadline,
@@ -147,27 +203,38 @@ class Sender : public detail::Handle<Sender<T>, T> {
     T copy(value);
     return DeliverUntil(copy, deadline, stop);
   }
+  /// \overload
   template <typename Clock, typename Duration>
   bool SendUntil(T&& value, std::chrono::time_point<Clock, Duration> deadline,
                  const std::stop_token& stop = {}) const {
     return DeliverUntil(value, deadline, stop);
   }
 
-  // Sends `value` if that is possible at once: there is room, or a receive
-  // waits. Never blocks. Returns false if the channel is full or closed; an
-  // lvalue is not copied then, unless the last room was lost to another thread
-  // meanwhile. (C4, C5)
+  /// Sends `value` if that is possible at once: if the channel has room, or if
+  /// a receive waits.
+  ///
+  /// Never blocks. If the call returns false, it has not copied an lvalue,
+  /// unless another thread took the last room during the call.
+  /// \returns true if the value was delivered; false if the channel is full,
+  ///     closed or nil.
+  /// \throws what copying `value` throws. Nothing was sent then.
+  /// (C4, C5)
   template <std::copy_constructible = T>
   bool TrySend(const T& value) const {
     return core() != nullptr && core()->TrySendCopy(value);
   }
+  /// \overload
   bool TrySend(T&& value) const {
     return core() != nullptr && core()->TrySend(value);
   }
 
-  // Closes the channel: sends fail from now on, values that are in it can still
-  // be received. Wakes everybody. Never blocks, allocates nothing, may be
-  // called again. (C4)
+  /// Closes the channel: from then on sends fail, while values that are in the
+  /// channel can still be received.
+  ///
+  /// Wakes all blocked callers. Never blocks. A second call has no effect.
+  /// \par Complexity
+  /// Linear in the number of blocked calls; allocates nothing.
+  /// (C4)
   void Close() const noexcept {
     if (core() != nullptr) core()->Close();
   }
@@ -178,8 +245,8 @@ class Sender : public detail::Handle<Sender<T>, T> {
   using Base::Base;
   using Base::core;
 
-  // Moves from `value` only if it returns true. `limits`: none, or a deadline
-  // and a stop token.
+  // Moves from `value` only if it returns true. `limits` is empty, or a
+  // deadline and a stop token.
   template <typename... Limits>
   bool Deliver(T& value, const Limits&... limits) const {
     if (core() != nullptr) {
@@ -197,40 +264,62 @@ class Sender : public detail::Handle<Sender<T>, T> {
   }
 };
 
-// The receiving view: a handle, one pointer. Copies receive from the same
-// channel; each value goes to one of them.
+/// A Receiver is the receiving end of a channel: a reference-counted handle,
+/// the size of one pointer. Copies receive from the same channel, and each
+/// value goes to one of them.
 template <typename T>
 class Receiver : public detail::Handle<Receiver<T>, T> {
   using Base = detail::Handle<Receiver<T>, T>;
 
  public:
-  // A nil receiver, as a moved-from one is (C3): blocking calls wait for their
-  // stop or deadline, forever without; TryReceive fails.
+  /// Constructs a nil receiver, which has no channel. A moved-from receiver is
+  /// nil as well.
+  ///
+  /// On a nil receiver, a blocking call waits for its stop or deadline and then
+  /// returns std::nullopt. Without either, the call blocks permanently.
+  /// TryReceive() returns std::nullopt.
+  /// (C3)
   Receiver() = default;
 
-  // Takes one direction of a channel, which is nil afterwards, as any handle
-  // that was moved from. (C3)
+  /// Takes over the channel of `channel`, as its receiving end.
+  ///
+  /// `channel` is nil afterwards, as any handle that was moved from.
+  /// (C3)
   template <std::same_as<Channel<T>> Whole>
   Receiver(Whole&& channel) noexcept  // NOLINT(google-explicit-constructor)
       : Base(static_cast<Base&&>(channel)) {}
 
-  // Receives a value. Blocks until there is one; returns std::nullopt once the
-  // channel is closed and empty. Allocates nothing. (C4)
+  /// Receives the oldest value.
+  ///
+  /// Blocks until there is a value, or until the channel is closed.
+  /// \returns the value; std::nullopt once the channel is closed and empty.
+  /// \par Complexity
+  /// The call allocates nothing.
+  /// (C4)
   [[nodiscard("the received value is lost")]] std::optional<T> Receive() const {
     return Take();
   }
 
-  // Receives a value as above, but blocks no longer than until `stop` is
-  // requested; returns std::nullopt then. A value that is there is received
-  // even if the stop was requested before. (C6)
+  /// Receives the oldest value, unless `stop` is requested first.
+  ///
+  /// Blocks like Receive(), but at most until `stop` is requested. A value that
+  /// is available is received even if the stop was requested before.
+  /// \returns the value; std::nullopt on a stop, or once the channel is closed
+  ///     and empty.
+  /// (C6)
   [[nodiscard("the received value is lost")]] std::optional<T> Receive(
       const std::stop_token& stop) const {
     return Take(detail::Deadline::Never(), stop);
   }
 
-  // Receives a value as above, but blocks for at most `duration` (not at all if
-  // it is zero or negative, without a limit if it is duration::max()), and no
-  // longer than until `stop` is requested; returns std::nullopt then. (C6)
+  /// Receives the oldest value, waiting for at most `duration`.
+  ///
+  /// Blocks like Receive(), but for at most `duration`, and at most until
+  /// `stop` is requested. If `duration` is zero or negative, the call does not
+  /// block. If it is duration::max(), the time is not limited.
+  /// \returns the value; std::nullopt on timeout, on a stop, or once the
+  ///     channel is closed and empty.
+  /// (C6)
   template <typename Rep, typename Period>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveFor(
       std::chrono::duration<Rep, Period> duration,
@@ -238,11 +327,16 @@ class Receiver : public detail::Handle<Receiver<T>, T> {
     return Take(detail::Deadline::After(duration), stop);
   }
 
-  // Receives a value as above, but blocks no longer than until `deadline`, of
-  // any clock, nor than until `stop` is requested; returns std::nullopt then.
-  // The clock may be set: it is asked again at least once a second. If its
-  // now() throws, the call gives up, and throws that if nothing was received.
-  // (C6)
+  /// Receives the oldest value, waiting until `deadline` at most.
+  ///
+  /// Blocks like Receive(), but at most until `deadline`, a time point of any
+  /// clock, and at most until `stop` is requested. A clock that may be set is
+  /// read again at least once a second. If the clock's now() throws, the call
+  /// gives up.
+  /// \returns the value; std::nullopt at the deadline, on a stop, or once the
+  ///     channel is closed and empty.
+  /// \throws what the clock's now() throws, unless a value was received.
+  /// (C6)
   template <typename Clock, typename Duration>
   [[nodiscard("the received value is lost")]] std::optional<T> ReceiveUntil(
       std::chrono::time_point<Clock, Duration> deadline,
@@ -251,22 +345,33 @@ class Receiver : public detail::Handle<Receiver<T>, T> {
         deadline, [&](const detail::Deadline& end) { return Take(end, stop); });
   }
 
-  // Receives a value if there is one. Never blocks.
+  /// Receives the oldest value if there is one.
+  ///
+  /// Never blocks.
+  /// \returns the value; std::nullopt if there is none, or if the receiver is
+  ///     nil.
   [[nodiscard("the received value is lost")]] std::optional<T> TryReceive()
       const;  // defined below
 
-  // An input range of the values to come, until the channel is closed and
-  // empty. begin() and end() never block. An iterator receives a value, and
-  // blocks for it as Receive does, when the value is looked at for the first
-  // time: by a comparison with end(), by * or by ->. What was not looked at
-  // stays in the channel: `channel | std::views::take(3)` takes three values
-  // and ends. ++ drops the value at which the iterator stands, and receives it
-  // first if it was not looked at. A view that searches looks at more:
-  // take_while at the value that ends it, filter at the next value that fits.
-  // (C4)
+  /// Begins an input range of the values still to be received, which ends once
+  /// the channel is closed and empty.
+  ///
+  /// begin() and end() never block. An iterator receives a value when the value
+  /// is accessed for the first time: by a comparison with end(), by * or by ->.
+  /// That access blocks as Receive() does.
+  ///
+  /// A value that was not accessed stays in the channel. For example,
+  /// `channel | std::views::take(3)` takes three values and ends. ++ drops the
+  /// value at which the iterator stands. If that value was not accessed, ++
+  /// receives it first.
+  ///
+  /// A view that searches accesses more values: take_while accesses the value
+  /// that ends it, and filter accesses values up to the next match.
+  /// (C4)
   [[nodiscard]] detail::ReceiveIterator<T> begin() const noexcept {
     return detail::ReceiveIterator<T>(*this);
   }
+  /// Returns the end of that range. Never blocks.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
@@ -275,50 +380,71 @@ class Receiver : public detail::Handle<Receiver<T>, T> {
   using Base::Base;
   using Base::core;
 
-  // `limits`: none, or a deadline and a stop token.
+  // `limits` is empty, or a deadline and a stop token.
   template <typename... Limits>
   std::optional<T> Take(const Limits&... limits) const;
-  // Out of line, so that a Receive is small enough to be inlined.
+  // This function is out of line, so that Receive() is small enough to be
+  // inlined.
   template <typename... Limits>
   FANFARE_COLD static void TakeNothing(const Limits&... limits) {
     detail::WaitForNothing(limits...);
   }
 };
 
-// Both views of one channel. Copying the handle shares the channel. The last
-// handle of any kind frees it, with the values that are still in it: it calls
-// their destructors, first to last, and blocks if they do, as does a handle
-// that is assigned to. Where values own channels that own values, and so on for
-// more than 32 channels, those of the others are destroyed after that of the
-// 32nd has returned, so that no chain is too long for the stack. (C1, C2)
-//
-// To assign to one of the two views, through a reference to it, assigns to the
-// whole handle, and to move from one moves from the whole. (C2)
+/// A Channel is both ends of one channel in one handle. Copies of the handle
+/// share the channel.
+///
+/// The last handle of any kind frees the channel, with the values that are
+/// still in it. It calls their destructors, first to last, and blocks if a
+/// destructor blocks. The same is true if the last handle is assigned to.
+///
+/// Values may own channels, which hold values that own channels, and so on. If
+/// such a chain is longer than 32 channels, the destructors do not nest deeper:
+/// the values of the other channels are destroyed after the destructor of the
+/// 32nd has returned. No chain is therefore too long for the stack. (C1, C2)
+///
+/// Assigning to one of the two ends, through a reference to it, assigns to the
+/// whole handle. Moving from one end moves from the whole handle. (C2)
 template <typename T>
 class Channel : public Sender<T>, public Receiver<T> {
   using Part = typename detail::Handle<Sender<T>, T>::Part;
   using Core = detail::ChannelCore<T>;
 
  public:
+  /// The type of the values.
   using value_type = T;
 
-  // A channel with room for `capacity` values. Capacity 0 is a rendezvous: a
-  // send completes only together with a receive. Allocates all of its memory
-  // now; throws std::bad_alloc if there is too little.
+  /// Creates a channel with room for `capacity` values.
+  ///
+  /// A channel of capacity 0 is unbuffered (a rendezvous): a send completes
+  /// only together with a receive. Unlike a default-constructed Sender or
+  /// Receiver, a default-constructed Channel is not nil.
+  /// \throws std::bad_alloc if there is too little memory.
+  /// \par Complexity
+  /// The constructor allocates all memory of the channel.
   explicit Channel(std::size_t capacity = 0);
 
+  /// Shares the channel of `other`.
   Channel(const Channel& other) noexcept : Channel(other.Share()) {}
+  /// Takes over the channel of `other`, which is nil afterwards. (C3)
   Channel(Channel&& other) noexcept : Channel(other.Release()) {}
+  /// Shares the channel of `other`, and releases the one that this handle had.
+  /// Blocks if that frees a channel and the destructor of a value blocks. (C1)
   Channel& operator=(const Channel& other) noexcept {
     Sender<T>::operator=(other);
     return *this;
   }
+  /// Takes over the channel of `other`, which is nil afterwards, and releases
+  /// the one that this handle had. Blocks as copy assignment does. (C1, C3)
   Channel& operator=(Channel&& other) noexcept {
     Sender<T>::operator=(static_cast<Sender<T>&&>(other));
     return *this;
   }
+  /// Releases the channel. Blocks if that frees the channel and the destructor
+  /// of a value blocks. (C1)
   ~Channel() { Release().reset(); }
 
+  // Both bases have these functions.
   using Sender<T>::operator bool;
   using Sender<T>::closed;
   using Sender<T>::drained;
@@ -335,13 +461,14 @@ class Channel : public Sender<T>, public Receiver<T> {
   using Sender<T>::Release;
   using Sender<T>::Share;
 
-  // Takes the reference over, for both parts.
+  // Takes over the reference, for both parts.
   explicit Channel(detail::Ref<Core> shared) noexcept;
 
   void PointParts(Core* to) noexcept;
 };
 
-// Whether two handles, of whatever kind, are of one channel, or both nil.
+/// Returns whether two handles, of whatever kind, refer to the same channel, or
+/// are both nil.
 template <typename A, typename B>
   requires detail::Comparable<A, B>
 [[nodiscard]] bool operator==(const A& a, const B& b) noexcept {
@@ -351,6 +478,7 @@ template <typename A, typename B>
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
+/// \cond
 
 template <typename T>
 template <typename... Limits>
@@ -392,7 +520,8 @@ void Channel<T>::PointParts(Core* to) noexcept {
 
 }}  // namespace fanfare::FANFARE_ABI
 
-// size() is not how many values are to come: a view must not rely on it.
+// size() is not the number of values still to be received, so a view must not
+// rely on it.
 template <typename T>
 inline constexpr bool std::ranges::disable_sized_range<fanfare::Receiver<T>> =
     true;
@@ -400,14 +529,19 @@ template <typename T>
 inline constexpr bool std::ranges::disable_sized_range<fanfare::Channel<T>> =
     true;
 
+/// Hashes a Sender by its channel.
 template <typename T>
 struct std::hash<fanfare::Sender<T>>
     : fanfare::detail::HashOfHandle<fanfare::Sender<T>> {};
+/// Hashes a Receiver by its channel.
 template <typename T>
 struct std::hash<fanfare::Receiver<T>>
     : fanfare::detail::HashOfHandle<fanfare::Receiver<T>> {};
+/// Hashes a Channel by its channel.
 template <typename T>
 struct std::hash<fanfare::Channel<T>>
     : fanfare::detail::HashOfHandle<fanfare::Channel<T>> {};
+
+/// \endcond
 
 #endif  // FANFARE_CHANNEL_H_

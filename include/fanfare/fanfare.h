@@ -2,7 +2,7 @@
 #ifndef FANFARE_FANFARE_H_
 #define FANFARE_FANFARE_H_
 
-// All of the library.
+// Includes all public headers of the library.
 
 #include <fanfare/channel.h>
 #include <fanfare/feed.h>

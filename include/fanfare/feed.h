@@ -2,28 +2,35 @@
 #ifndef FANFARE_FEED_H_
 #define FANFARE_FEED_H_
 
-// Feed<T>: delivers every value to all subscribed channels; Go's event.FeedOf.
+// Feed<T>: delivers every value to all subscribed channels. It is the
+// equivalent of Go's event.FeedOf.
 //
 //   Feed<Block> blocks;
 //   Channel<Block> channel(16);
 //   Subscription subscription = blocks.Subscribe(channel);
-//   std::size_t served = blocks.Send(block);  // waits for slow subscribers
+//   std::size_t delivered = blocks.Send(block);  // waits for slow subscribers
 //
-// Send blocks until each channel has taken the value; SendFor, SendUntil and a
-// stop token bound that, SendReady and TrySend do not wait for channels.
-// Unsubscribing releases a blocked Send.
+// Send() blocks until each channel has accepted the value. SendFor(),
+// SendUntil() and a stop token limit that wait. SendReady() and TrySend() do
+// not wait for channels. Unsubscribing a channel releases a Send() that is
+// blocked on it.
 //
-// Thread safety: everything may be called from any thread at any time, but no
-// call may start once the destructor runs.
+// Thread safety: all member functions may be called concurrently, but no call
+// may begin once the destructor has begun.
 //
-// Memory ordering: Send happens before the receive of each of its values; every
-// delivery through a subscription before its Unsubscribe returns.
+// Memory ordering: a Send() happens before each receive of its value returns.
+// Every delivery through a subscription happens before Unsubscribe() on that
+// subscription returns.
 //
-// Unlike Go: N subscribers that lag cost O(N), not O(N^2), and there may be
-// more than 65,536; subscribe and unsubscribe do not scan; Send can be
-// bounded; a subscriber that closes its channel is unsubscribed instead of
-// breaking the feed; a wrong channel is a compile error, a nil one an
-// exception.
+// Differences from Go:
+//   - A Send() that is blocked on N subscribers costs O(N), not O(N^2).
+//   - There may be more than 65,536 subscribers.
+//   - Subscribing and unsubscribing do not scan the subscriber list.
+//   - A Send() can have a deadline.
+//   - A subscriber that closes its channel is unsubscribed, and does not break
+//     the feed.
+//   - A channel of a wrong type is a compile error, and a nil channel an
+//     exception.
 
 #include <cassert>
 #include <concepts>
@@ -37,98 +44,144 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-// T is what a Channel<T> takes (channel.h), and copy-constructible. (F1)
+/// A Feed delivers each value to all channels that are subscribed.
+///
+/// T must meet the requirements of Channel<T> (channel.h), and must be
+/// copy-constructible. (F1)
 template <typename T>
 class Feed {
   static_assert(std::is_object_v<T>,
                 "fanfare: the T of a Feed<T> must be copy-constructible");
 
  public:
+  /// The type of the values.
   using value_type = T;
 
-  // Ready to use. May throw std::bad_alloc.
+  /// Creates an open feed without subscribers.
+  ///
+  /// \throws std::bad_alloc
   Feed() {
-    // Asked here, because T may be incomplete where the class is named: a
-    // struct may have a feed of itself.
-    static_assert(sizeof(detail::ChannelCore<T>) > 0);  // which asks for more
+    // These checks stand here, because T may be incomplete where the class is
+    // named: a struct may have a feed of itself.
+    static_assert(sizeof(detail::ChannelCore<T>) > 0);  // makes its checks
     static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
                   "fanfare: the T of a Feed<T> must be copy-constructible");
   }
+  /// A feed cannot be copied.
   Feed(const Feed&) = delete;
+  /// A feed cannot be assigned to.
   Feed& operator=(const Feed&) = delete;
-  // Closes, then blocks until the Sends under way have returned. Subscriptions
-  // may outlive their feed. To start a call meanwhile or later is undefined (an
-  // assertion fails in debug builds; later only without optimization, which
-  // takes away what the destructor leaves behind). (F8)
+  /// Closes the feed.
+  ///
+  /// Blocks until the Sends in progress have returned. Subscriptions may
+  /// outlive their feed.
+  /// \warning Undefined: no call may begin once the destructor has begun. In
+  ///     debug builds, an assertion fails. After the destructor has returned,
+  ///     it fails only without optimization, because an optimizing compiler
+  ///     removes what the destructor leaves behind.
+  /// (F8)
   ~Feed() { core().CloseAndDrain(); }
 
-  // Subscribes a channel: from the next Send on it gets every value, until the
-  // subscription ends. A channel subscribed k times gets each value k times.
-  // Never blocks, not for a Send under way either. On a closed feed, returns a
-  // subscription that has ended. Throws std::invalid_argument if the channel is
-  // nil, and std::bad_alloc; nothing is subscribed then. Cost: one allocation,
-  // and now and then one for the roll of all, which grows by a quarter and is
-  // copied: constant time on average. Its Unsubscribe: constant time. (F1, F3,
-  // F5, F10)
+  /// Subscribes a channel: it gets the value of every Send() that has its turn
+  /// after this call, until the subscription ends.
+  ///
+  /// A channel that is subscribed k times gets each value k times.
+  ///
+  /// Never blocks, not even while a Send() is in progress.
+  /// \returns the subscription; on a closed feed, one that has ended.
+  /// \throws std::invalid_argument if `channel` is nil, and std::bad_alloc.
+  ///     Nothing is subscribed then.
+  /// \par Complexity
+  /// Amortized constant. The call makes one allocation, and occasionally
+  /// another one for the subscriber list, which grows by a quarter and is
+  /// copied. Unsubscribe() takes constant time.
+  /// (F1, F3, F5, F10)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
   Subscribe(const Sender<T>& channel);
+  /// Rejects an argument that is not a Sender<T>.
   template <typename Other>
     requires(!std::convertible_to<const Other&, const Sender<T>&>)
   Subscription Subscribe(const Other&)
-  = delete;  // wants a Sender<T>
+  = delete;  // `channel` must be a Sender<T>
 
-  // Delivers `value` to every channel that is subscribed when its turn comes.
-  // Blocks until it is its turn, and then until each channel has taken the
-  // value or has gone away. Sends run one after the other, so that all
-  // subscribers see all values in one order: first come, first served, from
-  // when waiting_senders() counts them. All channels that are ready are served
-  // before it waits for any; one that becomes ready later is served at once, or
-  // a few yields later while this thread still looks. Returns how many channels
-  // took the value; 0 on a closed feed. (F2, F3, F4)
-  //
-  // The value is out of the caller's hands before a subscriber can see it: a
-  // subscriber that has received it may change or destroy the caller's object
-  // at once. An lvalue is copied at most once for each subscriber; a trivially
-  // copyable T is not copied on the way to a single one. An rvalue is moved to
-  // the last subscriber, and is left as it was if no channel took it. An
-  // argument of another type is converted at the call. (F9, C5)
-  //
-  // Copies that run code of T's are made by this thread, which has the turn
-  // then, outside all locks. If a copy throws, the exception leaves: deliveries
-  // made stand, a channel that was not ready gets nothing, no subscriber sees
-  // the failed copy, and the feed stays usable. (F9) Deadlock: a copy, or the
-  // destructor of a copy that was not taken, must not call Send on the same
-  // feed.
-  //
-  // Before it returns, it delivers for up to sixteen Sends that wait for their
-  // turn, if T is trivially copyable, to the channels that have room.
-  //
-  // If a subscriber has closed its channel, its subscription has ended when
-  // this returns. (F6)
-  //
-  // Cost: constant for each subscriber, whether its channel is ready or not,
-  // and one wake-up of this thread; allocates nothing.
+  /// Delivers `value` to every channel that is subscribed when its turn comes.
+  ///
+  /// Blocks until it is the turn of this Send, and then until each channel has
+  /// accepted the value, was closed or was unsubscribed. (F2, F3, F4)
+  ///
+  /// Sends on one feed run one after the other, so that all subscribers see all
+  /// values in one order. They run first come, first served, from the time when
+  /// waiting_senders() counts them.
+  ///
+  /// A channel is ready if it has room, or if a receive waits. All channels
+  /// that are ready get the value before the call waits for any channel. A
+  /// channel that becomes ready later gets the value at once, or a few yields
+  /// later while this thread still polls.
+  ///
+  /// The call does not use the caller's object any more once a subscriber can
+  /// see the value. A subscriber that has received the value may therefore
+  /// change or destroy that object at once.
+  ///
+  /// An lvalue is copied at most once for each subscriber. A trivially copyable
+  /// T is not copied on the way to a single subscriber. An rvalue is moved to
+  /// the last subscriber, and is left as it was if no channel accepted it. An
+  /// argument of another type is converted to T at the call. (F9, C5)
+  ///
+  /// If copying T runs user code, this thread makes the copies while it has the
+  /// turn, outside all locks. (F9)
+  ///
+  /// If T is trivially copyable, the call also delivers for up to sixteen Sends
+  /// that wait for their turn, before it returns. For these, it delivers only
+  /// to the channels that are ready.
+  ///
+  /// If a subscriber has closed its channel, its subscription has ended when
+  /// this call returns. (F6)
+  /// \returns the number of channels that accepted the value; 0 on a closed
+  ///     feed.
+  /// \throws what a copy throws. Deliveries already made stand, and a channel
+  ///     that was not ready gets nothing. No subscriber sees the failed copy,
+  ///     and the feed stays usable. (F9)
+  /// \warning Deadlock: T's copy constructor, and the destructor of a copy that
+  ///     was not accepted, must not call Send() on the same feed.
+  /// \par Complexity
+  /// Constant for each subscriber, whether its channel is ready or not, and one
+  /// wake-up of this thread; allocates nothing.
   std::size_t Send(const T& value) {
     return Deliver(value, detail::Waits::kForAll);
   }
+  /// \overload
   std::size_t Send(T&& value) { return Deliver(value, detail::Waits::kForAll); }
 
-  // As Send, but blocks no longer than until `stop` is requested. Then it takes
-  // its value back from the channels that have not taken it, and returns how
-  // many have. Channels that are ready are served even if the stop was
-  // requested before, unless another Send has the turn. (F7)
+  /// Delivers `value` like Send(const T&), unless `stop` is requested first.
+  ///
+  /// Blocks at most until `stop` is requested. Then the call withdraws the
+  /// value from the channels that have not accepted it. If the stop was
+  /// requested before, the channels that are ready still get the value, unless
+  /// another Send has the turn.
+  /// \returns the number of channels that accepted the value.
+  /// \throws what a copy throws, as Send(const T&) does.
+  /// \warning Deadlock: the rule of Send(const T&) applies.
+  /// (F7)
   std::size_t Send(const T& value, const std::stop_token& stop) {
     return Deliver(value, detail::Waits::kForAll, detail::Deadline::Never(),
                    stop);
   }
+  /// \overload
   std::size_t Send(T&& value, const std::stop_token& stop) {
     return Deliver(value, detail::Waits::kForAll, detail::Deadline::Never(),
                    stop);
   }
 
-  // As Send, but blocks for at most `duration` (not at all if it is zero or
-  // negative, without a limit if it is duration::max()), the wait for the turn
-  // included, and no longer than until `stop` is requested. (F3, F7)
+  /// Delivers `value` like Send(const T&), waiting for at most `duration`.
+  ///
+  /// Blocks for at most `duration`, which includes the wait for the turn, and
+  /// at most until `stop` is requested. If `duration` is zero or negative, the
+  /// call does not block. If it is duration::max(), the time is not limited.
+  /// On timeout, the call withdraws the value as it does on a stop.
+  /// \returns the number of channels that accepted the value.
+  /// \throws what a copy throws, as Send(const T&) does.
+  /// \warning Deadlock: the rule of Send(const T&) applies.
+  /// (F3, F7)
   template <typename Rep, typename Period>
   std::size_t SendFor(const T& value,
                       std::chrono::duration<Rep, Period> duration,
@@ -136,6 +189,7 @@ class Feed {
     return Deliver(value, detail::Waits::kForAll,
                    detail::Deadline::After(duration), stop);
   }
+  /// \overload
   template <typename Rep, typename Period>
   std::size_t SendFor(T&& value, std::chrono::duration<Rep, Period> duration,
                       const std::stop_token& stop = {}) {
@@ -143,15 +197,25 @@ class Feed {
                    detail::Deadline::After(duration), stop);
   }
 
-  // As SendFor, until `deadline`, of any clock. The clock may be set: it is
-  // asked again at least once a second. If its now() throws, the call gives up
-  // as it does at `deadline`, then throws that; deliveries made stand. (F3, F7)
+  /// Delivers `value` like Send(const T&), waiting until `deadline` at most.
+  ///
+  /// Blocks at most until `deadline`, a time point of any clock, which includes
+  /// the wait for the turn, and at most until `stop` is requested. A clock that
+  /// may be set is read again at least once a second. At the deadline, the call
+  /// withdraws the value as it does on a stop.
+  /// \returns the number of channels that accepted the value.
+  /// \throws what a copy throws, as Send(const T&) does, and what the clock's
+  ///     now() throws. If now() throws, the call first gives up as it does at
+  ///     `deadline`. Deliveries already made stand.
+  /// \warning Deadlock: the rule of Send(const T&) applies.
+  /// (F3, F7)
   template <typename Clock, typename Duration>
   std::size_t SendUntil(const T& value,
                         std::chrono::time_point<Clock, Duration> deadline,
                         const std::stop_token& stop = {}) {
     return DeliverUntil(value, deadline, stop);
   }
+  /// \overload
   template <typename Clock, typename Duration>
   std::size_t SendUntil(T&& value,
                         std::chrono::time_point<Clock, Duration> deadline,
@@ -159,59 +223,84 @@ class Feed {
     return DeliverUntil(value, deadline, stop);
   }
 
-  // As Send, but delivers only to the channels that are ready when its turn
-  // comes: a subscriber whose channel is full misses the value. Blocks until
-  // the Sends before it have returned, or until `stop` is requested, but never
-  // for a channel. For a sender that must not wait for a slow subscriber, on a
-  // feed with several senders: TrySend would lose the value for all subscribers
-  // where two of these meet. A Send that is blocked makes it wait, so such a
-  // feed should have no other kind. (F3, F7)
+  /// Delivers `value` like Send(const T&), but only to the channels that are
+  /// ready when its turn comes.
+  ///
+  /// A subscriber misses the value if its channel is full. Use this function
+  /// where a sender must not wait for a slow subscriber, on a feed with several
+  /// senders. If two of them called TrySend() at the same time, all subscribers
+  /// would miss one of the values. A blocked Send() makes this call wait, so
+  /// such a feed should have no other kind of Send.
+  ///
+  /// Blocks until the Sends before it have returned, or until `stop` is
+  /// requested, but never for a channel.
+  /// \returns the number of channels that accepted the value.
+  /// \throws what a copy throws, as Send(const T&) does.
+  /// \warning Deadlock: the rule of Send(const T&) applies.
+  /// (F3, F7)
   std::size_t SendReady(const T& value, const std::stop_token& stop = {}) {
     return Deliver(value, detail::Waits::kTurn, detail::Deadline::Never(),
                    stop);
   }
+  /// \overload
   std::size_t SendReady(T&& value, const std::stop_token& stop = {}) {
     return Deliver(value, detail::Waits::kTurn, detail::Deadline::Never(),
                    stop);
   }
 
-  // Delivers to the channels that are ready. Never blocks. Returns 0 while
-  // another Send is under way, unless that Send is over in a deadline: a 0 may
-  // mean that no channel was ready, or that the feed was busy and no subscriber
-  // has the value, whatever room there is. For a thread that must not block at
-  // all; else use SendReady. (F3, F7)
+  /// Delivers `value` to the channels that are ready, unless another Send is in
+  /// progress.
+  ///
+  /// Never blocks. If another Send is in progress, the call polls briefly, in
+  /// case that Send is about to end. Use this function in a thread that must
+  /// not block at all; otherwise use SendReady().
+  /// \returns the number of channels that accepted the value. A result of 0 may
+  ///     mean that no channel was ready, or that the feed was busy. If the feed
+  ///     was busy, no subscriber has the value, whatever room there is.
+  /// \throws what a copy throws, as Send(const T&) does.
+  /// \warning Deadlock: the rule of Send(const T&) applies.
+  /// (F3, F7)
   std::size_t TrySend(const T& value) {
     return Deliver(value, detail::Waits::kNever);
   }
+  /// \overload
   std::size_t TrySend(T&& value) {
     return Deliver(value, detail::Waits::kNever);
   }
 
-  // Ends every subscription and releases blocked Sends. From now on Send
-  // returns 0, and Subscribe a subscription that has ended. Never blocks; can
-  // be called again. The subscribers' channels stay open. A copy that was not
-  // taken is destroyed by the Send that made it. Cost: constant for each
-  // subscriber. (F6, F8)
+  /// Ends every subscription and releases blocked Sends.
+  ///
+  /// From then on, Send() returns 0 and Subscribe() returns a subscription that
+  /// has ended. The subscribers' channels stay open. A copy that was not
+  /// accepted is destroyed by the Send that made it.
+  ///
+  /// Never blocks. The function may be called again.
+  /// \par Complexity
+  /// Constant for each subscriber.
+  /// (F6, F8)
   void Close() noexcept { core().Close(); }
 
-  // How many subscriptions have not ended. Never blocks.
+  /// Returns the number of subscriptions that have not ended. Never blocks.
   [[nodiscard]] std::size_t subscriber_count() const noexcept {
     return core().count();
   }
-  // How many Sends wait for their turn. Never blocks.
+  /// Returns the number of Sends that wait for their turn. Never blocks.
+  /// \par Complexity
+  /// Linear in the result.
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     return core().waiting_senders();
   }
 
  private:
-  // The destructor leaves a null behind; where the compiler optimizes, it need
-  // not.
+  // The destructor leaves a null pointer behind. An optimizing compiler may
+  // leave that store out.
   detail::FeedCore& core() const noexcept {
     assert(core_ && "fanfare: a call on a Feed that was destroyed");
     return *core_;
   }
 
-  // As Delivery's Send. (Where T is copied as bytes, an rvalue is an lvalue.)
+  // Calls Delivery's Send. If T is trivially copyable, an rvalue is passed as
+  // an lvalue.
   template <typename V, typename... Limits>
   std::size_t Deliver(V& value, detail::Waits waits, const Limits&... limits) {
     if constexpr (std::is_trivially_copyable_v<T>) {
@@ -238,6 +327,7 @@ class Feed {
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
+/// \cond
 
 template <typename T>
 Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
@@ -250,5 +340,7 @@ Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
 }
 
 }}  // namespace fanfare::FANFARE_ABI
+
+/// \endcond
 
 #endif  // FANFARE_FEED_H_

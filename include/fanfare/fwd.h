@@ -3,10 +3,10 @@
 #define FANFARE_FWD_H_
 
 // Declares the library's classes without defining them, for headers that only
-// name them. Includes version.h alone.
+// name them. It includes detail/base/config.h alone.
 //
-// A program must include this header instead of declaring the classes: they
-// live in an inline namespace, in which a declaration by hand would be missing.
+// A program must include this header and must not declare the classes itself.
+// They are members of an inline namespace, which such a declaration would miss.
 
 #include <fanfare/detail/base/config.h>
 

@@ -2,15 +2,20 @@
 #ifndef FANFARE_JOIN_SUBSCRIPTIONS_H_
 #define FANFARE_JOIN_SUBSCRIPTIONS_H_
 
-// JoinSubscriptions: makes several subscriptions one, which ends them together.
+// JoinSubscriptions: combines several subscriptions into one, which ends them
+// together.
 //
 //   Subscription both = JoinSubscriptions(heads.Subscribe(head_channel),
 //                                         logs.Subscribe(log_channel));
 //
-// Thread safety: as any Subscription.
+// Thread safety: all member functions may be called concurrently. A single
+// handle object follows the rules of std::shared_ptr: assigning to it or
+// destroying it must not race with another use of the same object.
+// (The handle is the Subscription that is returned.)
 //
-// Unlike Go: a join ends when all of its members have ended well, a join of
-// nothing at once, and an error is told when all members have ended.
+// Differences from Go: a join ends when all of its members have ended without
+// an error. A join without members ends at once. An error is reported when all
+// members have ended.
 
 #include <concepts>
 #include <cstddef>
@@ -23,20 +28,31 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-// The first error of any member asks all to end, and is received from Err()
-// when they have; if all end well, so does the join. Unsubscribe asks all to
-// end, then waits for them. Empty members count as ended. Throws
-// std::system_error if there can be no thread, and std::bad_alloc; the members
-// are unsubscribed then. If there is too little memory to wait for them all,
-// std::bad_alloc is the join's error. Cost: a thread, unless no member is left;
-// time quadratic in the number of members if they end one by one. (U7)
+/// Returns a subscription that ends when all `members` have ended.
+///
+/// As soon as one member ends with an error, the join requests the end of all
+/// members. Err() delivers that first error when all have ended. If all members
+/// end without an error, so does the join. An empty member counts as ended.
+///
+/// Never blocks, except where the call throws. Unsubscribe() on the result
+/// requests the end of all members, then waits for them.
+///
+/// If memory is missing to wait for all members, Err() delivers std::bad_alloc.
+///
+/// \throws std::system_error if no thread can be started, and std::bad_alloc.
+/// The members are unsubscribed then.
+/// \par Complexity
+/// Starts one thread, unless all members are empty. The time is quadratic in
+/// the number of members if they end one at a time.
+/// (U7)
 //
-// A template of nothing, as some functions below, so that a program which does
+// This is a template, as some functions below are, so that a program that does
 // not call it does not spend time to compile it.
 template <typename = void>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 JoinSubscriptions(std::vector<Subscription> members);
 
+/// \overload
 template <std::convertible_to<Subscription>... Members>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 JoinSubscriptions(Members... members);
@@ -44,12 +60,13 @@ JoinSubscriptions(Members... members);
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
+/// \cond
 
 namespace detail {
 
-// Waits until all members have ended, one has failed, or a stop is requested.
-// Returns the failure. (What depends on no type that is a parameter would be
-// compiled in every program.)
+// Waits until all members have ended, one has ended with an error, or a stop is
+// requested. Returns the error or null. (StopToken and Cases are parameters
+// only because code that depends on no parameter is compiled in every program.)
 template <typename StopToken, typename Cases = std::vector<SelectCase>>
 std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
                                 const StopToken& stop) {
@@ -70,15 +87,14 @@ std::exception_ptr WatchMembers(const std::vector<Subscription>& members,
   return failure;
 }
 
-// The members, which end together with this at the latest. (A vector of
-// Subscription.)
+// Owns the members, a vector of Subscription, and ends them in its destructor.
 template <typename Members>
 class JoinedMembers {
  public:
   explicit JoinedMembers(Members members) noexcept
       : members_(std::move(members)) {}
   JoinedMembers(JoinedMembers&&) = default;
-  // Asks all to end, then waits for them.
+  // Requests the end of all members, then waits for them.
   ~JoinedMembers() {
     for (const Subscription& member : members_) member.RequestUnsubscribe();
     for (const Subscription& member : members_) member.Unsubscribe();
@@ -90,13 +106,15 @@ class JoinedMembers {
   Members members_;
 };
 
-// Ends what was not made a member, if it is a thing that ends.
+// Unsubscribes an argument that has not become a member, if it has an
+// Unsubscribe().
 template <typename Member>
 void EndForeign(Member& member) noexcept {
   if constexpr (requires { member.Unsubscribe(); }) member.Unsubscribe();
 }
 
-// All in one; where there is no memory for that, all end.
+// Collects all members in one vector. If memory runs out, unsubscribes all of
+// them and rethrows.
 template <typename All, typename... Members>
 All Gather(Members&... members) {
   All all;
@@ -113,7 +131,7 @@ All Gather(Members&... members) {
   return all;
 }
 
-// (Members: a vector of Subscription, too.)
+// Joins `members`, a vector of Subscription.
 template <typename Members,
           typename States = std::vector<Ref<SubscriptionState>>>
 Subscription Join(Members members) {
@@ -127,14 +145,15 @@ Subscription Join(Members members) {
   for (const Subscription& member : joined.get()) {
     states.push_back(SubscriptionAccess::Share(member));
   }
-  // The members end when the producer is destroyed: before its failure is told.
+  // The members end when this lambda is destroyed, which is before Err()
+  // delivers the error.
   auto join = detail::MakeProducer(
       [joined = std::move(joined)](const std::stop_token& stop) {
         return detail::WatchMembers(joined.get(), stop);
       });
   join->Start();
-  // Last: a join that could not start has no family. Nobody knows it before it
-  // is returned.
+  // The parents are set last, so that a join that could not start has no
+  // members. No other thread can use the join before it is returned.
   for (const auto& state : states) state->SetParent(join);
   return SubscriptionAccess::Make(std::move(join));
 }
@@ -152,5 +171,7 @@ Subscription JoinSubscriptions(std::vector<Subscription> members) {
 }
 
 }}  // namespace fanfare::FANFARE_ABI
+
+/// \endcond
 
 #endif  // FANFARE_JOIN_SUBSCRIPTIONS_H_

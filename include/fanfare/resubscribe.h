@@ -2,20 +2,24 @@
 #ifndef FANFARE_RESUBSCRIBE_H_
 #define FANFARE_RESUBSCRIBE_H_
 
-// Resubscribe: keeps a subscription alive that fails from time to time.
+// Resubscribe: establishes a subscription again whenever it ends with an error.
 //
 //   Subscription heads = Resubscribe(10s, [&](std::stop_token stop) {
 //     Client client = Dial(address, stop);  // may throw
 //     return client.SubscribeToHeads(channel);
 //   });
 //
-// Thread safety: as any Subscription. The function runs in one thread, of the
-// resubscription's own.
+// Thread safety: all member functions may be called concurrently. A single
+// handle object follows the rules of std::shared_ptr: assigning to it or
+// destroying it must not race with another use of the same object.
+// (The handle is the Subscription that is returned.) The function is always
+// called in one thread, which belongs to the resubscription.
 //
-// Unlike Go: the wait grows when an established subscription fails at once,
-// too; a function that returns nothing has failed; what it returns although it
-// was told to stop is unsubscribed; Unsubscribe works in every state, from
-// inside the function, too.
+// Differences from Go: the backoff also grows when an established subscription
+// ends with an error at once. If the function returns an empty Subscription,
+// that is an error. A subscription that the function returns after a stop
+// request is unsubscribed. Unsubscribe() works in every state, and also from
+// inside the function.
 
 #include <concepts>
 #include <exception>
@@ -29,14 +33,15 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-// What Resubscribe calls: takes a std::stop_token and returns a Subscription,
-// or anything that converts to one.
+/// Describes what Resubscribe() calls: a function that takes a std::stop_token
+/// and returns a Subscription, or anything that converts to one.
 template <typename F>
 concept SubscribeFunction = requires(std::decay_t<F> fn, std::stop_token stop) {
   { fn(std::move(stop)) } -> std::convertible_to<Subscription>;
 };
 
-// What ResubscribeErr calls: takes the latest failure, too.
+/// Describes what ResubscribeErr() calls: a SubscribeFunction that also takes
+/// the latest error.
 template <typename F>
 concept SubscribeErrFunction = requires(std::decay_t<F> fn,
                                         std::stop_token stop,
@@ -46,33 +51,50 @@ concept SubscribeErrFunction = requires(std::decay_t<F> fn,
     } -> std::convertible_to<Subscription>;
 };
 
-// Keeps one subscription of those that `fn` returns established, until it is
-// unsubscribed or the active one ends well; then Err() is closed, without a
-// value. `fn(std::stop_token)` returns a Subscription, or throws to say that it
-// failed; so does an empty one. It should return soon once a stop is requested,
-// and may block until then. If it ends its thread (pthread_exit), this has
-// ended without an error. (R1)
-//
-// After each failure, of `fn` or of what it returned, waits before the next
-// attempt: first for a tenth of `backoff_max`, then twice as long each time,
-// never longer than `backoff_max`; a tenth again if the attempt itself (`fn`
-// and the life of its subscription) lasted longer than `backoff_max`, by the
-// steady clock. Throws std::invalid_argument if `backoff_max` is not positive,
-// std::system_error if there can be no thread, std::bad_alloc, and what copying
-// `fn` throws; `fn` was not called then. Later, too little memory is a failure
-// like any other: what `fn` returned is unsubscribed. (R2)
-//
-// Unsubscribe asks a running `fn` to stop and waits for it, unsubscribes what
-// it still returned, and cuts a wait short. (R4) A producer that `fn` did not
-// start itself, in its own thread, is no part of this before `fn` has returned
-// it, and must not unsubscribe this from inside so early: both would wait for
-// each other. Cost: a thread.
+/// Calls `fn` to establish a subscription, and calls `fn` again after each
+/// error of `fn` or of that subscription.
+///
+/// Never blocks: the calls are made in a new thread. The resubscription ends
+/// when it is unsubscribed, or when the active subscription ends without an
+/// error. Then Err() is closed without a value.
+///
+/// `fn(std::stop_token)` returns a Subscription. To throw, or to return an
+/// empty Subscription, is an error of `fn`. `fn` may block, but should return
+/// soon once a stop is requested. If `fn` ends its thread (pthread_exit), the
+/// resubscription has ended without an error. (R1)
+///
+/// Backoff: after each error, of `fn` or of the subscription that it returned,
+/// the thread waits before the next attempt. The first wait is a tenth of
+/// `backoff_max`; each further wait is twice as long, up to `backoff_max`. The
+/// backoff starts again with a tenth if the attempt lasted longer than
+/// `backoff_max` by the steady clock. An attempt is the call of `fn` and the
+/// life of its subscription. (R2)
+///
+/// Unsubscribe() on the result interrupts a wait of the backoff. If `fn` runs,
+/// Unsubscribe() requests it to stop, waits until it returns, and unsubscribes
+/// the subscription that it returned. (R4)
+///
+/// If memory runs out after the start, that is an error like any other. The
+/// subscription that `fn` returned is unsubscribed then. (R2)
+///
+/// \throws std::invalid_argument if `backoff_max` is not positive,
+/// std::system_error if no thread can be started, std::bad_alloc, and what
+/// copying `fn` throws. `fn` has not been called then. (R2)
+/// \warning Deadlock: before `fn` has returned it, a producer must not
+/// unsubscribe the resubscription, unless `fn` started that producer directly,
+/// in the thread that calls `fn`. Any other producer is not yet part of the
+/// resubscription, so each would wait for the other.
+/// \par Complexity
+/// Starts one thread.
 template <typename Rep, typename Period, SubscribeFunction Function>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 Resubscribe(std::chrono::duration<Rep, Period> backoff_max, Function&& fn);
 
-// As Resubscribe, but calls `fn(std::stop_token, std::exception_ptr)` with the
-// latest failure of either kind, null before the first. (R3)
+/// Does the same as Resubscribe(), but also passes the latest error to `fn`.
+///
+/// The call is `fn(std::stop_token, std::exception_ptr)`. The second argument
+/// is the latest error of `fn` or of a subscription it returned, and is null
+/// before the first error. (R3)
 template <typename Rep, typename Period, SubscribeErrFunction Function>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 ResubscribeErr(std::chrono::duration<Rep, Period> backoff_max, Function&& fn);
@@ -80,10 +102,12 @@ ResubscribeErr(std::chrono::duration<Rep, Period> backoff_max, Function&& fn);
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
+/// \cond
 
 namespace detail {
 
-// Calls the function, as a part of the resubscription that this thread runs.
+// Calls `fn`. Marks this thread as running inside the current resubscription
+// meanwhile, and makes the result part of that.
 template <typename Function>
 Subscription Establish(Function& fn, const std::stop_token& stop,
                        const std::exception_ptr& failure) {
@@ -96,14 +120,15 @@ Subscription Establish(Function& fn, const std::stop_token& stop,
   return made;
 }
 
-// Waits until `active` ends or a stop is requested, and unsubscribes it.
-// Returns whether it ended well; else `failure` says why not. (What depends on
-// no type that is a parameter would be compiled in every program.)
+// Waits until `active` ends or a stop is requested, then unsubscribes it.
+// Returns true if it ended without an error. If it ended with one, stores that
+// in `failure`. (StopToken is a parameter only because code that depends on no
+// parameter is compiled in every program.)
 template <typename StopToken>
 bool AwaitEnd(const Subscription& active, const StopToken& stop,
               std::exception_ptr& failure) {
-  // Said in so many words: a handle that SubscriptionScope::Track returned does
-  // not unsubscribe when it is destroyed.
+  // Explicit, because the destructor of a handle that
+  // SubscriptionScope::Track() returned does not unsubscribe.
   const Unsubscriber at_end(active);
   bool well = false;
   Select(OnEnd(active,
@@ -115,7 +140,7 @@ bool AwaitEnd(const Subscription& active, const StopToken& stop,
   return well;
 }
 
-// The life of a resubscription.
+// Runs the loop of a resubscription until it ends.
 template <typename Pace, typename Function, typename StopToken>
 void KeepSubscribed(Pace backoff, Function& fn, const StopToken& stop) {
   using Clock = Platform::Clock;
@@ -157,5 +182,7 @@ Subscription Resubscribe(std::chrono::duration<Rep, Period> backoff_max,
 }
 
 }}  // namespace fanfare::FANFARE_ABI
+
+/// \endcond
 
 #endif  // FANFARE_RESUBSCRIBE_H_

@@ -2,8 +2,8 @@
 #ifndef FANFARE_SELECT_H_
 #define FANFARE_SELECT_H_
 
-// Select waits until one of several cases can go ahead, performs exactly that
-// one and calls its handler; Go's `select`.
+// Select waits until one of several cases is ready, performs exactly that case
+// and calls its handler. It is the equivalent of Go's `select`.
 //
 //   using namespace fanfare;
 //   Select(OnReceive(orders, [&](Order order) { Book(order); }),
@@ -12,25 +12,28 @@
 //          OnStop(stop, [&] { running = false; }));
 //
 // The cases are OnReceive, OnSend, OnEnd, OnTimeout, OnStop, and at most one
-// OnDefault. Every handler except OnReceive's may be left out. SelectLoop
-// selects again and again. A span of SelectCase takes as many cases as the
-// program decides at run time.
+// OnDefault. Only OnReceive needs a handler; for the others a handler is
+// optional. SelectLoop calls Select repeatedly. If the number of cases is known
+// only at run time, pass a std::span<SelectCase>.
 //
 // A hand-written loop must test for kNoCase, which Select returns at once when
-// no case can happen any more. The first of these two loops never blocks, and
-// never ends, after `orders` was closed:
+// no case can become ready any more. The first of these loops neither blocks
+// nor ends once `orders` is closed:
 //
 //   while (running) Select(OnReceive(orders, book));              // wrong
 //   while (Select(OnReceive(orders, book)) != kNoCase) continue;  // right
 //   SelectLoop(OnReceive(orders, book), OnStop(stop));            // better
 //
-// Thread safety and memory ordering are those of the channels (channel.h).
+// Thread safety: Select and SelectLoop may be called concurrently, on the same
+// channels. A SelectCase must not be used by two threads at the same time.
+// Thread safety and memory ordering are otherwise those of the channels
+// (channel.h).
 //
-// Unlike Go: a Select in which no case can ever happen returns kNoCase instead
-// of hanging; there is no limit on the number of cases (Go's reflect.Select
-// panics beyond 65,536). Cases are tried one after the other, not all in one
-// deadline: OnDefault is chosen when each of the others was not ready when it
-// was tried.
+// Differences from Go: if no case can ever become ready, Select returns kNoCase
+// instead of blocking. The number of cases is not limited, while Go's
+// reflect.Select panics beyond 65,536. Cases are polled one after the other,
+// not atomically: OnDefault is chosen if each of the other cases was not ready
+// when it was polled.
 
 #include <array>
 #include <concepts>
@@ -49,57 +52,70 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// What Select returns when no case can ever happen. (S4)
+/// Is what Select() returns if no case can ever become ready. (S4)
 inline constexpr std::size_t kNoCase = static_cast<std::size_t>(-1);
 
-/// A case that receives from `receiver` and passes the value to `handler`.
+/// Makes a case that receives from `receiver` and passes the value to
+/// `handler`.
 ///
-/// The handler takes a `std::optional<T>` (std::nullopt: the channel is closed
-/// and empty) or a `T`; a handler that can be called with both gets the
-/// optional. If the handler takes a `T` alone, a closed and empty channel
-/// counts as nil: the case never happens, as it never does on a nil receiver.
+/// The handler takes one of these:
+/// - A `std::optional<T>`, which is std::nullopt if the channel is closed and
+///   empty.
+/// - A `T`. The case is never ready once the channel is closed and empty.
 ///
-/// Two handlers do not compile: one that could mean either, because an
-/// `optional<T>` converts to `T` (std::any), and one that takes a
-/// `std::exception_ptr` alone, which would not be told of the end of a
-/// subscription (use OnEnd). The form with three arguments takes any T. (S2)
+/// A handler that can be called with both gets the optional. On a nil receiver
+/// the case is never ready.
+///
+/// The call does not compile in two cases:
+/// - `std::optional<T>` converts to `T`, as it does for std::any. The handler
+///   would be ambiguous.
+/// - The handler takes a `std::exception_ptr` alone. It would not learn of the
+///   end of a subscription; use OnEnd.
+///
+/// The overload with two handlers accepts any T. (S2)
 template <typename T, typename Handler>
 [[nodiscard("pass the case to Select")]] auto OnReceive(
     const Receiver<T>& receiver, Handler&& handler);
 
-/// The same, with one handler for a value (`T`) and one for the end (nothing).
-/// (S2)
+/// Makes a case that receives from `receiver`, with separate handlers for a
+/// value and for the end of the channel.
+///
+/// The case calls `on_value(T)` with a value, and `on_closed()` if the channel
+/// is closed and empty. (S2)
 template <typename T, typename OnValue, typename OnClosed>
 [[nodiscard("pass the case to Select")]] auto OnReceive(
     const Receiver<T>& receiver, OnValue&& on_value, OnClosed&& on_closed);
 
-/// A case that sends `value`, then calls `handler`.
+/// Makes a case that sends `value`, then calls `handler`.
 ///
-/// The case never happens on a closed channel or a nil sender. An rvalue of
-/// type T is left where it is, and is moved from only if it is sent. Any other
-/// argument is copied or converted now.
+/// The case is never ready on a closed channel or a nil sender. An rvalue of
+/// type T is referred to, not copied, and is moved from only if it is sent. Any
+/// other argument is copied or converted to T in this call.
 ///
 /// \warning Undefined: a function must not return a case that refers to an
-/// rvalue of its own; it may return a SelectCase. (S2, S3)
+/// rvalue of that function. It may return a SelectCase instead.
+/// (S2, S3)
 template <typename T, typename U, typename Handler = detail::NoHandler>
   requires std::is_convertible_v<U&&, T>
 [[nodiscard("pass the case to Select")]] auto OnSend(const Sender<T>& sender,
                                                      U&& value,
                                                      Handler&& handler = {});
 
-/// A case that happens once `subscription` has ended.
+/// Makes a case that becomes ready once `subscription` has ended.
 ///
-/// The handler takes nothing or the `std::exception_ptr` that ended the
-/// subscription; null: it ended without an error, or another OnEnd or receive
-/// has taken the error from Err(). The case happens in every later Select, too.
-/// `subscription` is a Subscription or any source that has its Err(); the case
-/// does not refer to it.
+/// The handler takes nothing, or the `std::exception_ptr` that ended the
+/// subscription. The pointer is null if the subscription ended without an
+/// error, or if another OnEnd or receive has taken the error from Err(). The
+/// case stays ready: every later Select can choose it again.
 ///
-/// OnEnd is chosen only if no OnReceive of the same Select is ready, so that
-/// what was delivered before the end is received before it. As long as some
-/// OnReceive is ready each time, the end is not told.
+/// `subscription` is a Subscription, or any source that has the same Err(). The
+/// case does not refer to `subscription`.
 ///
-/// \throws What Err() throws: std::bad_alloc.
+/// OnEnd is chosen only if no OnReceive of the same Select is ready. Therefore
+/// a value that was delivered before the end is received before it. As long as
+/// some OnReceive is ready each time, the end is not reported.
+///
+/// \throws std::bad_alloc if Err() throws it.
 /// (S9)
 template <typename Source, typename Handler = detail::NoHandler>
   requires requires(Source& source) {
@@ -108,52 +124,59 @@ template <typename Source, typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnEnd(Source& subscription,
                                                     Handler&& handler = {});
 
-/// A case that happens once `duration` has passed since Select started.
+/// Makes a case that becomes ready once `duration` has passed since Select
+/// started.
 ///
-/// It happens at once if `duration` is zero or negative. Select waits for a
-/// `duration::max()`, but that never comes. (S4, S5)
+/// If `duration` is zero or negative, the case is ready at once. With
+/// duration::max() the case never becomes ready, but Select waits for it
+/// instead of returning kNoCase. (S4, S5)
 template <typename Rep, typename Period, typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnTimeout(
     std::chrono::duration<Rep, Period> duration, Handler&& handler = {});
 
-/// A case that happens once `time`, of any clock, has come.
+/// Makes a case that becomes ready at `time`, a time point of any clock.
 ///
-/// If the clock's now() throws, the case happens, and Select throws that
-/// instead of calling `handler`. (S4, S5, S8)
+/// If the clock's now() throws, the case becomes ready, and Select throws that
+/// exception instead of calling `handler`. (S4, S5, S8)
 template <typename Clock, typename Duration,
           typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnTimeout(
     std::chrono::time_point<Clock, Duration> time, Handler&& handler = {});
 
-/// A case that happens once a stop has been requested.
+/// Makes a case that becomes ready once a stop is requested on `token`.
 ///
-/// With a token that can never be stopped the case is nil. A Select that waits
-/// does not notice that the last stop_source is destroyed. (S4, S5)
+/// If no stop is possible on `token`, the case is never ready. A Select that
+/// waits does not notice that the last stop_source is destroyed. (S4, S5)
 template <typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnStop(std::stop_token token,
                                                      Handler&& handler = {});
 
-/// The case that is chosen when no other is ready: such a Select never blocks.
+/// Makes the case that is chosen if no other case is ready.
+///
+/// A Select with an OnDefault never blocks.
 template <typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnDefault(Handler&& handler = {});
 
 /// Performs exactly one of the cases and calls its handler.
 ///
-/// Blocks until one can go ahead. Among cases that are ready, an expired
-/// timeout and a requested stop included, the choice is uniformly random,
-/// except that an OnEnd comes after every OnReceive. The handler runs in this
-/// thread, outside all locks. A case is written inside the call: it can be
-/// neither copied nor moved.
+/// Blocks until a case is ready. If several cases are ready, expired timeouts
+/// and requested stops included, the choice is uniformly random. OnEnd is the
+/// exception: it comes after every OnReceive. The handler runs in this thread,
+/// outside all locks.
 ///
-/// The same channel may stand in several cases, for sending and for receiving;
-/// a Select never meets itself. (S6)
+/// A case must be written inside the call, because it can be neither copied nor
+/// moved.
+///
+/// The same channel may appear in several cases, for sending and for receiving.
+/// The cases of one Select never match each other. (S6)
 ///
 /// \returns The index of the case among the arguments; kNoCase, at once, if no
-/// case can ever happen. Select() returns kNoCase.
-/// \throws What the handler throws; the operation stands.
+/// case can ever become ready. Select() without arguments returns kNoCase.
+/// \throws Anything that the handler throws. The send or receive is not undone.
 /// \par Complexity
-/// A lock for each case that is tried, five if the Select blocks, and the same
-/// again where a case becomes nil meanwhile; allocates nothing.
+/// Takes one lock for each case that is polled, or five for each case if the
+/// Select blocks. Takes as many again each time a case turns into one that is
+/// never ready while the Select waits. Allocates nothing.
 /// (S1, S4, S5, S8)
 template <typename... Cases>
   requires(std::derived_from<Cases, detail::Case>&&...)
@@ -164,31 +187,39 @@ std::size_t Select(Cases... cases) {
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
 
-/// What a handler may return to a SelectLoop: whether the loop goes on. Results
-/// of other types mean nothing, and Select ignores this one, too.
+/// Determines, as the result of a handler, whether a SelectLoop continues:
+/// Loop::kContinue or Loop::kBreak.
+///
+/// Results of other types are ignored. Select ignores a Loop as well.
 using Loop = detail::Loop;
 
-/// Selects again and again; Go's `for { select { … } }`.
+/// Selects repeatedly; the equivalent of Go's `for { select { … } }`.
 ///
+/// \code
 ///   SelectLoop(OnReceive(orders, [&](Order order) { Book(order); }),
 ///              OnTimeout(1s, [&] { Flush(); }),
 ///              OnEnd(subscription), OnStop(stop));
+/// \endcode
 ///
-/// The loop ends after an OnStop, an OnEnd, an OnTimeout of a time point, or a
-/// handler that returned Loop::kBreak. It also ends when none of its receives,
-/// sends and ends can happen any more; a loop that was given none goes on.
+/// Each round blocks as Select() does. The loop ends after an OnStop, an OnEnd,
+/// an OnTimeout of a time point, or a handler that returned Loop::kBreak. It
+/// also ends when none of its OnReceive, OnSend and OnEnd cases can become
+/// ready any more. A loop that was given none of these continues.
 ///
-/// A receive whose channel is closed and empty tells its handler once, and is
-/// nil from then on. A send is nil once its value was sent. An OnTimeout of a
-/// duration starts again with each round: it measures how long nothing
-/// happened, and comes after all cases that are ready. An OnDefault does not
-/// compile: the loop would never block.
+/// The cases differ from those of a single Select as follows:
+/// - If its channel is closed and empty, an OnReceive calls its handler once,
+///   and is never ready from then on.
+/// - An OnSend is never ready once its value has been sent.
+/// - An OnTimeout of a duration starts again with each round. It measures how
+///   long no case was performed, and comes after all cases that are ready.
+/// - An OnDefault does not compile, because the loop would never block.
 ///
 /// \returns The index of the case that ended the loop; kNoCase if no case can
-/// happen any more.
-/// \throws What a handler throws; its operation stands, and the loop has ended.
+/// become ready any more.
+/// \throws Anything that a handler throws. The send or receive is not undone,
+/// and the loop has ended.
 /// \par Complexity
-/// That of Select for each round; allocates nothing.
+/// Each round costs as much as one Select; allocates nothing.
 /// (S10)
 template <typename... Cases>
   requires(std::derived_from<Cases, detail::Case>&&...)
@@ -201,42 +232,55 @@ std::size_t SelectLoop(Cases... cases) {
 
 class SelectCase;
 
-// (A template, so that a program which does not call it does not spend time to
-// compile it.)
-/// Select of any number of cases, each in no more than one Select at a time.
+/// Performs exactly one of any number of cases and calls its handler.
 ///
-/// \throws std::invalid_argument if more than one case is an OnDefault;
-/// std::bad_alloc. Nothing has happened then.
+/// Blocks, and returns the index, as Select() above does. A SelectCase must not
+/// be used by two Selects at the same time.
+///
+/// \throws std::invalid_argument if more than one case is an OnDefault, and
+/// std::bad_alloc. No case has been performed then.
 /// \par Complexity
-/// That of Select above; besides, allocates a pointer for each case.
+/// Costs as much as Select() above, and allocates an array with one pointer for
+/// each case.
 /// (S7)
+//
+// This is a template so that a program that does not call it does not spend
+// time to compile it.
 template <typename Pointers = std::vector<detail::Case*>>
 std::size_t Select(std::span<SelectCase> cases);
 
-/// One case of a Select that is put together at run time; Go's
-/// reflect.SelectCase.
+/// Holds one case of a Select that is put together at run time; the equivalent
+/// of Go's reflect.SelectCase.
 ///
-/// It is made of what OnReceive, OnSend, … return, owns its handlers and its
-/// value, and can be used again and again; a send, though, is nil once its
-/// value was sent. Default-constructed or moved-from, it is nil. Making one may
-/// allocate; where that throws, or the move of the handler does, the value of
-/// an OnSend has not been moved from.
+/// A SelectCase is constructed from the result of OnReceive, OnSend and so on.
+/// It owns its handlers and its value, and can be used repeatedly. An OnSend
+/// case is never ready again once its value has been sent.
+///
+/// The construction may allocate. If the allocation or the move of the handler
+/// throws, the value of an OnSend has not been moved from.
 class SelectCase {
  public:
+  /// Constructs a case that is never ready; a moved-from case is never ready
+  /// either.
   SelectCase() = default;
+  /// Takes over a case, and owns its handlers.
   template <detail::KeepableCase C>
   SelectCase(C&& made)  // NOLINT(google-explicit-constructor): of OnReceive(…)
       : case_(std::move(made).Own()) {}
-  /// An OnSend of an rvalue of type T is written where the SelectCase is made:
+  /// Takes over an OnSend of an rvalue of type T, and owns its value.
+  ///
+  /// The OnSend must be written where the SelectCase is constructed:
   /// `cases.push_back(OnSend(sender, Name()))`, not `emplace_back`. (S3)
   template <detail::PassingCase C>
   SelectCase(C made)  // NOLINT(google-explicit-constructor)
       : case_(std::move(made).Own()) {}
 
-  /// Takes the value of an OnSend of a T that was not sent out of the case,
-  /// which is nil then.
+  /// Moves the unsent value out of an OnSend of a T. The case is never ready
+  /// from then on.
   ///
-  /// \returns The value; std::nullopt for any other case. (S7)
+  /// \returns The value; std::nullopt if the case is not an OnSend of a T, or
+  /// its value has been sent or taken.
+  /// (S7)
   template <typename T>
   [[nodiscard("the unsent value is lost")]] std::optional<T> TakeUnsent() {
     void* unsent =
@@ -255,6 +299,7 @@ class SelectCase {
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
+/// \cond
 
 template <typename Pointers>
 std::size_t Select(std::span<SelectCase> cases) {
@@ -371,13 +416,15 @@ auto OnDefault(Handler&& handler) {
   return detail::DefaultCase<Handler>(std::forward<Handler>(handler));
 }
 
-// So that Select(OnReceive(…)) finds Select as it finds OnReceive, without a
-// using-declaration: by the namespace of its argument.
+// These declarations let argument-dependent lookup find Select for
+// Select(OnReceive(…)): the user needs no using-declaration for it.
 namespace detail {
 using fanfare::Select;
 using fanfare::SelectLoop;
 }  // namespace detail
 
 }}  // namespace fanfare::FANFARE_ABI
+
+/// \endcond
 
 #endif  // FANFARE_SELECT_H_

@@ -2,9 +2,10 @@
 #ifndef FANFARE_SUBSCRIPTION_H_
 #define FANFARE_SUBSCRIPTION_H_
 
-// Subscription: a stream of events that somebody receives, seen from the side
-// of its end. Unsubscribe() ends it, Err() tells that it has ended and why.
-// Feed::Subscribe gives one; NewSubscription makes one of a function.
+// Subscription: a handle that controls the lifetime of a stream of events.
+// Unsubscribe() ends the stream; Err() is a channel that reports that the
+// stream has ended, and why. Feed::Subscribe() returns a Subscription;
+// NewSubscription() runs a producer function as one.
 //
 //   Channel<int> numbers;
 //   Subscription subscription = NewSubscription([=](std::stop_token stop) {
@@ -12,17 +13,20 @@
 //     }
 //   });
 //   Use(numbers.Receive());
-//   subscription.Unsubscribe();  // asks the producer to stop, waits for it
+//   subscription.Unsubscribe();  // requests a stop and waits for the producer
 //
-// Thread safety: the members of a handle may be called by several threads at
-// once; to move or destroy the handle is for one alone.
+// Thread safety: all member functions may be called concurrently. A single
+// handle object follows the rules of std::shared_ptr: assigning to it or
+// destroying it must not race with another use of the same object.
 //
-// Memory ordering: everything that a source did for a subscription, each
-// delivery included, happens before Unsubscribe returns.
+// Memory ordering: everything that a source did for a subscription, including
+// each delivery, happens before Unsubscribe() returns. A call from inside the
+// source is the exception: it does not wait.
 //
-// Unlike Go: a handle that is dropped unsubscribes; a producer may end its own
-// subscription; a second Unsubscribe waits as the first does; a foreign type is
-// wrapped by value, so that there is no nil inside of a non-nil interface.
+// Differences from Go: the destructor of a handle unsubscribes. A producer may
+// unsubscribe itself. A second call of Unsubscribe() waits as the first does. A
+// user-defined type is wrapped by value, so there is no equivalent of a non-nil
+// interface that holds a nil pointer.
 
 #include <concepts>
 #include <exception>
@@ -43,12 +47,23 @@ namespace detail {
 struct SubscriptionAccess;
 }
 
-// A type that can be wrapped in a Subscription: Unsubscribe may be called
-// twice, from any thread, and does not throw; Err gives a channel that is
-// closed once the subscription has ended, and may carry one error before. It
-// may have a RequestUnsubscribe(), which only asks for the end. What its
-// Unsubscribe waits for is its own affair: a producer that is hidden in a
-// source is not known to be a part of a join, and must not end that. (U5)
+/// Describes a user-defined type that a Subscription can wrap.
+///
+/// The type must provide:
+/// - `Unsubscribe()`, which ends the subscription. It must be callable twice
+///   and from any thread, and must not throw.
+/// - `Err()`, which returns a channel that is closed once the subscription has
+///   ended. The channel may deliver one error before it is closed.
+///
+/// The type may provide `RequestUnsubscribe()`, which only requests the end.
+///
+/// The library does not know what the type's Unsubscribe() waits for.
+/// Therefore it does not know that a producer hidden in the type is part of a
+/// join.
+///
+/// \warning Deadlock: a producer that is hidden in such a type must not
+/// unsubscribe a join that contains it.
+/// (U5)
 template <typename S>
 concept SubscriptionSource =
     !std::same_as<S, Subscription> && requires(S source) {
@@ -56,72 +71,113 @@ concept SubscriptionSource =
   source.Unsubscribe();
 };
 
+/// Controls the lifetime of a stream of events.
+///
+/// A handle can be moved, but not copied.
 class Subscription {
  public:
-  // Empty, as a moved-from one is: false, and safe to use; Unsubscribe() does
-  // nothing and Err() is closed. (U4)
+  /// Constructs an empty handle.
+  ///
+  /// A moved-from handle is empty as well. An empty handle is safe to use:
+  /// operator bool returns false, Unsubscribe() has no effect, and Err()
+  /// returns a closed channel. (U4)
   Subscription() noexcept = default;
 
-  // Wraps a source. Calls its Err() once, now. Without a RequestUnsubscribe(),
-  // Unsubscribe() stands in for it. May throw std::bad_alloc and what Err()
-  // throws; the source is unsubscribed then. (U5)
+  /// Wraps a user-defined subscription.
+  ///
+  /// Calls source.Err() once, in this constructor. If the source has no
+  /// RequestUnsubscribe(), its Unsubscribe() is called instead.
+  ///
+  /// \throws std::bad_alloc and what Err() throws. The source is unsubscribed
+  /// then.
+  /// (U5)
   template <SubscriptionSource Source>
   Subscription(Source source);  // NOLINT(google-explicit-constructor)
 
+  /// Takes over the subscription of `other`, which is empty afterwards.
   Subscription(Subscription&& other) noexcept = default;
-  // Unsubscribes what it held before, and blocks as Unsubscribe() does.
+  /// Takes over the subscription of `other`, and unsubscribes the one that this
+  /// handle held before.
+  ///
+  /// Blocks as Unsubscribe() does.
   Subscription& operator=(Subscription&& other) noexcept {
     Subscription taken(std::move(other));
     std::swap(state_, taken.state_);
     return *this;
   }
-  // Unsubscribes, and blocks as Unsubscribe() does. (U4) The wrapper that
-  // SubscriptionScope::Track returns does neither.
+  /// Unsubscribes.
+  ///
+  /// Blocks as Unsubscribe() does. A handle that SubscriptionScope::Track()
+  /// returned is the exception: its destructor neither unsubscribes nor blocks.
+  /// (U4)
   ~Subscription() {
     if (state_) state_->OnHandleDropped();
   }
 
-  // False: empty.
+  /// Returns false if the handle is empty.
+  ///
+  /// The result does not change when the subscription ends; see ended().
   explicit operator bool() const noexcept { return static_cast<bool>(state_); }
 
-  /// Returns a channel that receives the error that ended the subscription, if
-  /// there was one, and is closed once it has ended, for whatever cause.
+  /// Returns the channel that reports the end of the subscription.
   ///
-  /// Never blocks. It is the same channel each time, and one receive takes the
-  /// error. To wait for the end together with something else, use
-  /// `OnEnd(subscription, handler)` in a Select (select.h): an OnReceive whose
-  /// handler takes the `std::exception_ptr` alone would not be told that the
+  /// The channel delivers the error that ended the subscription, if there was
+  /// one. It is closed once the subscription has ended, for whatever reason.
+  ///
+  /// Never blocks. Every call returns the same channel, and only one receive
+  /// takes the error.
+  ///
+  /// To wait for the end together with something else, pass
+  /// `OnEnd(subscription, handler)` to Select() (select.h). An OnReceive with a
+  /// handler that takes a `std::exception_ptr` alone would not report that the
   /// channel is closed.
   ///
-  /// \throws std::bad_alloc, on the first call only. The subscription goes on
-  /// then, and the next call tries again.
+  /// \throws std::bad_alloc on the first call only. The subscription is not
+  /// affected, and the next call tries again.
   /// (U1)
   [[nodiscard]] Receiver<std::exception_ptr> Err() const {
     return detail::Access::Make<Receiver<std::exception_ptr>>(
         state_ ? state_->Err() : detail::ClosedErr());
   }
 
-  /// Returns whether the subscription has ended, so that Err() is closed; true
-  /// if it is empty. Never blocks. (U1)
+  /// Returns whether the subscription has ended.
+  ///
+  /// Never blocks.
+  /// \returns True if the subscription has ended, so that Err() is closed, or
+  /// if the handle is empty.
+  /// (U1)
   [[nodiscard]] bool ended() const noexcept {
     return !state_ ||
            state_->stage() == detail::SubscriptionState::Stage::kEnded;
   }
 
-  // Ends the subscription. When it returns, the source delivers nothing more
-  // and Err() is closed; what is in the subscriber's channel stays there.
-  // Blocks until a producer has ended; so does a second caller. Called from
-  // inside of what it would wait for (the producer itself, or the function of a
-  // Resubscribe that this is a part of), it asks for the end and returns at
-  // once; a handle that is a thread_local of the producer's thread is no longer
-  // inside when that is destroyed. Can be called again. (U2, U3)
+  /// Ends the subscription.
+  ///
+  /// Blocks until the producer, if there is one, has ended; a second caller
+  /// blocks as well. The function may be called again.
+  ///
+  /// When the call returns, the source delivers nothing more, and Err() is
+  /// closed. Values that are already in the subscriber's channel stay there.
+  ///
+  /// A call from inside what it would wait for only requests the end and
+  /// returns at once. Such a call comes from the producer itself, or from the
+  /// function of a Resubscribe() that the subscription is part of.
+  ///
+  /// \warning Deadlock: a `thread_local` object of the producer's thread must
+  /// not hold a handle to the producer's subscription. When the object is
+  /// destroyed, the thread is no longer inside the producer.
+  /// (U2, U3)
   void Unsubscribe() const noexcept {
     if (state_) state_->Unsubscribe();
   }
 
-  // Asks for the end. Never blocks, but in the Unsubscribe of a foreign source
-  // that has no RequestUnsubscribe. Runs the callbacks that a producer has
-  // registered with its std::stop_token. (U3)
+  /// Requests the end of the subscription without waiting for it.
+  ///
+  /// Never blocks, with one exception: if a user-defined source has no
+  /// RequestUnsubscribe(), its Unsubscribe() is called and may block.
+  ///
+  /// Runs the callbacks that a producer has registered with its
+  /// std::stop_token. (U3)
   void RequestUnsubscribe() const noexcept {
     if (state_) state_->RequestUnsubscribe();
   }
@@ -134,18 +190,30 @@ class Subscription {
   detail::Ref<detail::SubscriptionState> state_;
 };
 
-// Runs `producer` in a thread of its own, as a subscription that ends when it
-// returns. The producer takes a std::stop_token (preferred where both fit) or a
-// Receiver<std::monostate> that is closed, and should return soon once a stop
-// is requested or that channel is closed. It returns nothing, a
-// std::exception_ptr or a std::error_code. That, if it is not null or zero, or
-// the exception that leaves it, is what Err() receives, unless it was
-// unsubscribed before. Throws std::system_error if there can be no thread,
-// std::bad_alloc, and what copying the producer throws; it was not called then.
-// (Where there is no memory for its channel, Err() receives std::bad_alloc, and
-// it was not called either.) A producer that ends its thread (pthread_exit, or
-// a pthread_cancel, where that unwinds the thread, as with glibc) has ended
-// without an error. Cost: a thread. (U6)
+/// Runs `producer` in a new thread, as a subscription that ends when `producer`
+/// returns.
+///
+/// Never blocks. `producer` takes a std::stop_token or a
+/// Receiver<std::monostate>; the token is preferred if both fit. `producer`
+/// should return soon once a stop is requested; the channel is closed then.
+///
+/// `producer` returns nothing, a std::exception_ptr or a std::error_code. Its
+/// error is a returned value that is not null or zero, or the exception that it
+/// throws. Err() delivers that error, unless the subscription was unsubscribed
+/// before.
+///
+/// A producer that ends its thread has ended without an error. It does so by
+/// pthread_exit, or by pthread_cancel where that unwinds the thread, as with
+/// glibc.
+///
+/// If memory is missing for the channel that `producer` takes, Err() delivers
+/// std::bad_alloc, and `producer` is not called.
+///
+/// \throws std::system_error if no thread can be started, std::bad_alloc, and
+/// what copying `producer` throws. `producer` has not been called then.
+/// \par Complexity
+/// Starts one thread.
+/// (U6)
 template <typename Producer>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 NewSubscription(Producer&& producer);
@@ -153,10 +221,11 @@ NewSubscription(Producer&& producer);
 // ---------------------------------------------------------------------------
 // Implementation details follow.
 // ---------------------------------------------------------------------------
+/// \cond
 
 namespace detail {
 
-// How the library's other headers reach behind the handle.
+// Gives the library's other headers access to the state behind a handle.
 struct SubscriptionAccess {
   static Subscription Make(Ref<SubscriptionState> state) noexcept {
     return Subscription(std::move(state));
@@ -192,8 +261,8 @@ template <typename Producer>
 inline constexpr bool kTakesQuitChannel =
     std::invocable<Producer&, Receiver<std::monostate>>;
 
-// How the function is called: with a stop token, or with a channel that is
-// closed when a stop is requested.
+// Calls the function with a stop token, or with a channel that is closed when a
+// stop is requested.
 template <typename Producer>
 decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
   if constexpr (kTakesStopToken<Producer>) {
@@ -205,7 +274,8 @@ decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop) {
   }
 }
 
-// Ends a source that it cannot wrap: nobody else knows of it.
+// Wraps a source. If that fails, unsubscribes the source, because the caller
+// has no other handle to it.
 template <typename Source>
 Ref<SubscriptionState> Wrap(Source& source) {
   try {
@@ -229,8 +299,9 @@ Ref<FunctionSubscription<std::decay_t<Producer>>> MakeProducer(
 
 template <SubscriptionSource Source>
 Subscription::Subscription(Source source) : state_(detail::Wrap(source)) {
-  // Not in the concept: whether a source that is made of a Subscription can be
-  // moved is asked by asking whether it can be wrapped.
+  // The concept does not require this. If a source can be constructed from a
+  // Subscription, to test whether it can be moved is to test whether it can be
+  // wrapped: the concept would depend on itself.
   static_assert(std::is_move_constructible_v<Source>,
                 "fanfare: a source that a Subscription wraps must be movable");
 }
@@ -247,5 +318,7 @@ Subscription NewSubscription(Producer&& producer) {
 }
 
 }}  // namespace fanfare::FANFARE_ABI
+
+/// \endcond
 
 #endif  // FANFARE_SUBSCRIPTION_H_

@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_BASE_CONFIG_H_
 #define FANFARE_DETAIL_BASE_CONFIG_H_
 
-// What the compiler is asked and told: the checks that it can compile the
-// library, the library's inline namespace, and all attributes.
+// This header holds all that concerns the compiler: the checks that it can
+// compile the library, the library's inline namespace, and all attributes.
 
 #if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
 #error "fanfare: needs C++20 (-std=c++20)"
@@ -19,16 +19,17 @@
     "fanfare: needs std::stop_token (libc++ 18 and 19: -fexperimental-library)"
 #endif
 
-// The inline namespace that every name of the library lives in, called after
-// the major and the minor version (CMake checks that), so that two of them in
-// one program never mistake each other's types. A program that replaces the
-// platform (detail/base/platform.h) renames it too.
+// The inline namespace that every name of the library lives in. It is named
+// after the major and the minor version (CMake checks that), so that two
+// versions in one program never mistake each other's types. A program that
+// replaces the platform (detail/base/platform.h) must rename it as well.
 #ifndef FANFARE_ABI
 #define FANFARE_ABI v0_1
 #endif
 
-// For what a call seldom comes to, so that the rest of it can be inlined; and
-// for that rest, which compilers would rather call where it stands often.
+// FANFARE_COLD marks slow paths, which are kept out of line so that the fast
+// path can be inlined. FANFARE_ALWAYS_INLINE marks fast paths, which compilers
+// would not inline if they are called in many places.
 #if defined(__GNUC__)
 #define FANFARE_COLD [[gnu::cold, gnu::noinline]]
 #define FANFARE_ALWAYS_INLINE [[gnu::always_inline]] inline
@@ -37,15 +38,16 @@
 #define FANFARE_ALWAYS_INLINE inline
 #endif
 
-// For what must not be doubled in a program whose libraries hide their symbols.
+// FANFARE_SHARED marks what must be unique in a program even if its libraries
+// hide their symbols.
 #if defined(__GNUC__) && !defined(_WIN32)
 #define FANFARE_SHARED [[gnu::visibility("default")]]
 #else
 #define FANFARE_SHARED
 #endif
 
-// For arithmetic that is meant to wrap, which clang++'s -fsanitize=integer
-// would report.
+// FANFARE_WRAPS marks arithmetic that is meant to wrap, which clang++'s
+// -fsanitize=integer would report.
 #if defined(__clang__)
 #define FANFARE_WRAPS [[clang::no_sanitize("integer")]]
 #else

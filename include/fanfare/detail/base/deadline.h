@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_BASE_DEADLINE_H_
 #define FANFARE_DETAIL_BASE_DEADLINE_H_
 
-// When a blocking call gives up: never, after a duration, or at a time point of
-// any clock.
+// A Deadline is when a blocking call gives up: never, after a duration, or at a
+// time point of any clock.
 
 #include <exception>
 #include <type_traits>
@@ -14,11 +14,11 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// A time point of a user's clock, for the call that waits for it.
+// A time point of a user-defined clock, for the call that waits for it.
 //
-// What the clock's now() throws ends the wait, as the time point itself does,
-// so that nothing on the way has to expect an exception. The call that has
-// given up then passes it on by Rethrow().
+// If the clock's now() throws, the wait ends as it does at the time point, so
+// that nothing in between has to expect an exception. After the call has given
+// up, it passes the exception on with Rethrow().
 template <typename UserClock, typename Duration>
 class TimePoint {
  public:
@@ -29,9 +29,10 @@ class TimePoint {
   TimePoint(const TimePoint&) = delete;
   TimePoint& operator=(const TimePoint&) = delete;
 
-  // How long to wait before the next call: none, if the time point has passed.
+  // Returns how long to wait before the next call, or zero if the time point
+  // has passed.
   Clock::duration Left() noexcept {
-    // The clock may reach a cancellation point.
+    // now() may contain a cancellation point.
     [[maybe_unused]] const Uncancelled uncancelled;
     if (thrown_ != nullptr) return Clock::duration::zero();
     try {
@@ -49,7 +50,8 @@ class TimePoint {
 
  private:
   // A clock may be set forward, which is noticed at the next call. The steady
-  // clock is not set; a time point beyond its range must not be slept through.
+  // clock is never set, but a time point beyond its range must not be slept
+  // through.
   static constexpr Seconds kLongest{std::is_same_v<UserClock, Clock> ? 3600
                                                                      : 1};
 
@@ -57,7 +59,7 @@ class TimePoint {
     const Seconds left =
         Seconds(end_.time_since_epoch()) - Seconds(now.time_since_epoch());
     if constexpr (kMultiples<Duration, typename UserClock::duration>) {
-      // Exact where it matters.
+      // Exact when the time point is near.
       constexpr Seconds kNear{1};
       if (-kNear < left && left < kNear) return Seconds(end_ - now);
     }
@@ -74,8 +76,9 @@ class Deadline {
 
   [[nodiscard]] static Deadline Never() noexcept { return Deadline(); }
 
-  // `duration` from now. A negative one is past at once; one too long for the
-  // clock (`duration::max()` of any unit) never ends.
+  // Returns the deadline `duration` from now. A negative duration expires at
+  // once. A duration that is too long for the clock (`duration::max()` of any
+  // unit) never expires.
   template <typename Rep, typename Period>
   [[nodiscard]] static Deadline After(
       std::chrono::duration<Rep, Period> duration) {
@@ -87,8 +90,8 @@ class Deadline {
     return deadline;
   }
 
-  // Refers to `end`, which is asked again whenever the time that it said was
-  // left has passed.
+  // Returns a deadline that refers to `end`. `end` is asked again whenever the
+  // time that it said was left has passed.
   template <typename UserClock, typename Duration>
   [[nodiscard]] static Deadline At(
       TimePoint<UserClock, Duration>& end) noexcept {
@@ -102,16 +105,16 @@ class Deadline {
     return deadline;
   }
 
-  // False: Never().
+  // Returns false for Never().
   [[nodiscard]] bool bounded() const noexcept { return bounded_; }
 
-  // When to look at Expired() again.
+  // Returns when to call Expired() again.
   [[nodiscard]] Clock::time_point time_point() const noexcept {
     return time_point_;
   }
 
-  // Whether it has passed. Moves moment() on where another clock says that time
-  // is left.
+  // Returns whether the deadline has passed. If another clock says that time is
+  // left, moves time_point() on.
   [[nodiscard]] bool Expired() noexcept {
     if (!bounded_) return false;
     const auto now = Clock::now();
@@ -122,7 +125,7 @@ class Deadline {
     return left == Clock::duration::zero();
   }
 
-  // Whether it ends before `other` does.
+  // Returns whether this deadline ends before `other` does.
   [[nodiscard]] bool Before(const Deadline& other) const noexcept {
     return bounded_ && (!other.bounded_ || time_point_ < other.time_point_);
   }
@@ -136,8 +139,8 @@ class Deadline {
   Clock::duration (*left_)(void*) noexcept = nullptr;
 };
 
-// Calls `wait(deadline)` for a time point of any clock and returns what it
-// returns; throws what the clock threw, if nothing came of the wait.
+// Calls `wait(deadline)` for a time point of any clock, and returns its result.
+// If the result is false and the clock threw, throws that exception.
 template <typename UserClock, typename Duration, typename Wait>
 auto WaitUntil(const std::chrono::time_point<UserClock, Duration>& time_point,
                Wait wait) {

@@ -2,9 +2,9 @@
 #ifndef FANFARE_DETAIL_BASE_FUNCTION_REF_H_
 #define FANFARE_DETAIL_BASE_FUNCTION_REF_H_
 
-// A reference to a function object of the caller's, as a parameter: what is
-// called may differ, and the function that calls it is compiled once. (C++26
-// has std::function_ref.)
+// A FunctionRef is a reference to a function object of the caller, for use as a
+// parameter. The function that takes it is compiled once, whatever it calls.
+// (C++26 has std::function_ref.)
 
 #include <memory>
 #include <type_traits>

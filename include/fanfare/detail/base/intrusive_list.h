@@ -2,9 +2,9 @@
 #ifndef FANFARE_DETAIL_BASE_INTRUSIVE_LIST_H_
 #define FANFARE_DETAIL_BASE_INTRUSIVE_LIST_H_
 
-// A doubly linked list of objects that carry their own links: adding and
-// removing take constant time and allocate nothing. The list owns nothing and
-// locks nothing.
+// An IntrusiveList is a doubly linked list of objects that carry their own
+// links. Adding and removing take constant time and allocate nothing. The list
+// owns nothing and locks nothing.
 
 #include <cstddef>
 
@@ -15,7 +15,7 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 template <typename T>
 class IntrusiveList;
 
-// What an element derives from; it is in one list at a time.
+// The base class of an element, which is in at most one list at a time.
 template <typename T>
 class ListNode {
  private:
@@ -37,7 +37,7 @@ class IntrusiveList {
     return static_cast<const ListNode<T>&>(element).next_;
   }
 
-  // Counts them, one by one.
+  // Takes time linear in the result.
   [[nodiscard]] std::size_t size() const noexcept {
     std::size_t size = 0;
     for (T* element = front_; element != nullptr; element = Next(*element)) {
@@ -64,7 +64,7 @@ class IntrusiveList {
     (&element == front_ ? front_ : Links(*previous).next_) = next;
   }
 
-  // The first element, taken out; null if there is none.
+  // Takes out and returns the first element, or returns null.
   T* PopFront() noexcept {
     T* element = front_;
     if (element != nullptr) Remove(*element);
@@ -74,8 +74,8 @@ class IntrusiveList {
  private:
   static ListNode<T>& Links(T& element) noexcept { return element; }
 
-  // The last element; the first one keeps it, where others keep the one before
-  // them.
+  // The last element. The first element points to it with the link that in
+  // other elements points to their predecessor.
   T*& Last() noexcept { return Links(*front_).previous_; }
 
   T* front_ = nullptr;

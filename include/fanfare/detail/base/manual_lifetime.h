@@ -2,7 +2,8 @@
 #ifndef FANFARE_DETAIL_BASE_MANUAL_LIFETIME_H_
 #define FANFARE_DETAIL_BASE_MANUAL_LIFETIME_H_
 
-// Memory for one T, which is made and destroyed by hand.
+// A ManualLifetime is memory for one T that is constructed and destroyed
+// explicitly.
 
 #include <cstddef>
 

@@ -2,11 +2,13 @@
 #ifndef FANFARE_DETAIL_BASE_PLATFORM_H_
 #define FANFARE_DETAIL_BASE_PLATFORM_H_
 
-// The one door between the library and the machine: atomics, locks, condition
-// variable, clock, thread and chance are reached through `Platform` and through
-// nothing else, so that a model checker, a fake clock or a fault injector can
-// stand in. To replace it, declare a type with the members of `StdPlatform`,
-// then, before the first header of fanfare, in every file of the program alike:
+// `Platform` is the library's only access to the platform: atomics, locks,
+// condition variables, clock, threads and random numbers.
+//
+// A model checker, a fake clock or a fault injector can therefore be
+// substituted. To replace the platform, declare a type with the members of
+// `StdPlatform`. Then define the following before the first header of fanfare,
+// in every file of the program alike:
 //
 //   #define FANFARE_PLATFORM ::MyPlatform
 //   #define FANFARE_ABI my_platform  // other names, so that both may be linked
@@ -17,12 +19,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <stop_token>  // nowhere else in the library
+#include <stop_token>  // included nowhere else in the library
 #include <thread>
 
-// Durations, clocks and std::unique_ptr come with those. To include <chrono>
-// and <memory> by name, with time zones and parallel algorithms, would take
-// everybody's compiler a fifth longer.
+// Durations, clocks and std::unique_ptr come with those headers. Including
+// <chrono> and <memory> by name, with time zones and parallel algorithms, would
+// add a fifth to every user's compile time.
 #if !defined(__GLIBCXX__) && !defined(_LIBCPP_VERSION)
 #include <chrono>
 #include <memory>
@@ -46,17 +48,18 @@ struct StdPlatform {
   using Clock = std::chrono::steady_clock;
   using Thread = std::thread;
 
-  // Lets another thread run; called in loops that wait for one that is about to
-  // come.
+  // Lets another thread run. Called in loops that wait for something that is
+  // about to come.
   static void YieldThread() noexcept { std::this_thread::yield(); }
 
-  // The same, and lets go of the processor whatever the priorities.
+  // Like YieldThread(), but gives up the core whatever the threads' priorities
+  // are.
   static void SleepBriefly() noexcept {
     [[maybe_unused]] const Uncancelled uncancelled;
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 
-  // Tells the processor that such a loop goes on.
+  // Tells the processor that the thread is in such a loop.
   static void CpuRelax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -65,32 +68,34 @@ struct StdPlatform {
 #endif
   }
 
-  // A word that belongs to the calling thread, null at first. The same in all
-  // shared libraries of a program (but in each DLL another one).
+  // Returns a pointer that belongs to the calling thread, null at first. It is
+  // the same in all shared libraries of a program (but another one in each
+  // DLL).
   FANFARE_SHARED static void*& ThreadSlot() noexcept {
     static thread_local void* slot = nullptr;
     return slot;
   }
 
-  // A T of the calling thread's own.
+  // Returns a T that belongs to the calling thread.
   template <typename T>
   static T& Local() noexcept {
     static thread_local T local;
     return local;
   }
 
-  // How a thread polls before it sleeps (adaptive_spin.h): how long it spins
-  // before it yields, how long it polls in all, and how long it lets values
-  // gather between two attempts.
+  // These limits say how a thread polls before it sleeps (adaptive_spin.h): how
+  // long it spins before it yields, how long it polls in all, and how long it
+  // lets values gather between two attempts.
   static constexpr std::chrono::nanoseconds kSpinTime{4000};
   static constexpr std::chrono::nanoseconds kLongestPoll{100'000};
   static constexpr std::chrono::nanoseconds kBetweenAttempts{600};
 
-  // Of how many values one may be followed by a loan (biased_lock.h).
+  // A lock may be biased once per this many values (biased_lock.h).
   static constexpr std::size_t kBiasEvery = 32;
 
-  // A number that is not predictable, for Select's choice (xorshift64*, by
-  // Sebastiano Vigna; seeded from the clock and the thread's own address).
+  // Returns an unpredictable number for Select's choice (xorshift64*, by
+  // Sebastiano Vigna; seeded from the clock and from the address of the
+  // thread's slot).
   FANFARE_WRAPS static std::uint32_t Random() noexcept {
     static thread_local std::uint64_t state =
         (static_cast<std::uint64_t>(Clock::now().time_since_epoch().count()) ^

@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_BASE_REF_H_
 #define FANFARE_DETAIL_BASE_REF_H_
 
-// Shared ownership with the count inside the object: a handle is one pointer,
-// and an object can hand out references to itself.
+// A Ref shares ownership of an object that contains its own reference count: a
+// handle is one pointer, and an object can hand out references to itself.
 
 #include <cstdint>
 #include <utility>
@@ -12,15 +12,15 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Starts with one reference, which Ref<T>::Adopt takes.
+// A RefCounted object starts with one reference, which Ref<T>::Adopt() takes.
 class RefCounted {
  public:
   RefCounted() = default;
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 
-  // How an object without references is destroyed. A class that does it in
-  // another way declares a function of the same name.
+  // Destroys an object without references. A class that does this in another
+  // way declares a function of the same name.
   template <typename T>
   static void Destroy(T* object) noexcept {
     delete object;
@@ -29,8 +29,8 @@ class RefCounted {
  protected:
   ~RefCounted() = default;
 
-  // An object without references may be in a list: the place of its count is
-  // that of the link.
+  // An object without references may be in a list: the link takes the place of
+  // the count.
   void LinkTo(RefCounted* next) noexcept {
     references_.store(reinterpret_cast<std::uintptr_t>(next),
                       std::memory_order_relaxed);
@@ -44,13 +44,14 @@ class RefCounted {
   template <typename T>
   friend class Ref;
 
-  // Relaxed: who adds a reference holds one, so nothing can be freed meanwhile.
+  // Relaxed: the thread that adds a reference holds one, so the object cannot
+  // be destroyed meanwhile.
   void AddReference() const noexcept {
     references_.fetch_add(1, std::memory_order_relaxed);
   }
 
-  // Release and acquire: whatever any holder did happens before the object is
-  // destroyed.
+  // Release and acquire: everything that any holder did happens before the
+  // object is destroyed.
   bool DropReference() const noexcept {
     return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
@@ -75,7 +76,7 @@ class Ref {
     return *this;
   }
 
-  // A Ref to a base; T needs a virtual destructor then.
+  // Converts to a Ref to a base, for which T needs a virtual destructor.
   template <typename Derived>
   Ref(Ref<Derived> other) noexcept : object_(other.Release()) {}
 
@@ -86,7 +87,7 @@ class Ref {
     return ref;
   }
 
-  // Counts one more reference to an object that somebody keeps alive.
+  // Counts one more reference to an object that is kept alive meanwhile.
   [[nodiscard]] static Ref Share(T* object) noexcept {
     object->AddReference();
     return Adopt(object);
@@ -97,9 +98,9 @@ class Ref {
     return Adopt(new T(std::forward<Args>(args)...));
   }
 
-  // Gives the counted reference away: the caller adopts it sooner or later.
-  // (Without std::exchange, and std::swap above: for so many types of Ref they
-  // would take everybody's compiler a percent longer.)
+  // Gives the counted reference away: the caller must adopt it sooner or later.
+  // (Without std::exchange, and the assignment above without std::swap: for so
+  // many types of Ref they would add a percent to every user's compile time.)
   [[nodiscard]] T* Release() noexcept {
     T* const object = object_;
     object_ = nullptr;

@@ -2,11 +2,13 @@
 #ifndef FANFARE_DETAIL_BASE_SPIN_LOCK_H_
 #define FANFARE_DETAIL_BASE_SPIN_LOCK_H_
 
-// A lock for a few instructions: one exchange to take it, one store to give it
-// back, a word of memory (to exchange a byte takes longer). No user code but
-// nothrow moves of values runs under it; who holds it waits for nothing but the
-// next such lock, a held claim (operation.h) or a turn's promise (turnstile.h),
-// each of which is about to come.
+// A SpinLock is a lock for critical sections of a few instructions.
+//
+// It costs one exchange to lock, one store to unlock, and a word of memory (to
+// exchange a byte takes longer). The only user code that runs under it is
+// nothrow moves of values, and the destructors of values that were moved from.
+// Its holder waits for nothing but the next such lock, a held claim (claim.h)
+// or the mark of a slow exit (turnstile.h). Each of these is about to come.
 
 #include <atomic>
 #include <mutex>  // std::adopt_lock
@@ -15,14 +17,14 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// How to wait for a thread that is about to let go, unless it lost its
-// processor: a few looks, then way for others, and in the end sleep, because a
-// thread of a higher priority could keep it from running for ever. P is the
-// platform (platform.h).
+// SpinWait is how to wait for a thread that will be done soon, unless it was
+// preempted: spin, then yield, in the end sleep. Without the sleep, a waiting
+// thread of a higher priority could keep the other one from running forever. P
+// is the platform (platform.h).
 template <typename P>
 class SpinWait {
  public:
-  // Called between two looks.
+  // Waits between two polls.
   void Wait() noexcept {
     constexpr int kSpins = 64;
     constexpr int kYields = 1000;
@@ -62,7 +64,7 @@ class SpinLock {
   typename P::template Atomic<unsigned> held_{0};  // 1: held
 };
 
-// std::lock_guard, but always inlined.
+// Like std::lock_guard, but always inlined.
 template <typename Lock>
 class LockGuard {
  public:

@@ -2,11 +2,11 @@
 #ifndef FANFARE_DETAIL_BASE_UNCANCELLED_H_
 #define FANFARE_DETAIL_BASE_UNCANCELLED_H_
 
-// Puts off a pthread_cancel of the calling thread while the library sleeps: an
-// unwinding from there would lose values that are on their way, and run into
-// functions that do not throw.
+// An Uncancelled defers a pthread_cancel of the calling thread while the
+// library sleeps. An unwinding from there would lose values that are on their
+// way, and would run into functions that do not throw.
 
-#include <thread>  // brings <pthread.h> along where its threads are POSIX's
+#include <thread>  // includes <pthread.h> where its threads are POSIX's
 
 #include <fanfare/detail/base/config.h>
 

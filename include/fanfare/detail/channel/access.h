@@ -2,13 +2,14 @@
 #ifndef FANFARE_DETAIL_CHANNEL_ACCESS_H_
 #define FANFARE_DETAIL_CHANNEL_ACCESS_H_
 
+// Access lets the library's other headers reach behind the handle of a channel.
+
 #include <utility>
 
 #include <fanfare/detail/base/platform.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// How the library's other headers reach behind the handle of a channel.
 struct Access {
   template <typename Handle>
   static auto Core(const Handle& handle) noexcept -> decltype(handle.core()) {

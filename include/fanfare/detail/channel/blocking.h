@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_CHANNEL_BLOCKING_H_
 #define FANFARE_DETAIL_CHANNEL_BLOCKING_H_
 
-// The blocking calls of a thread on a channel: try, poll for a while, queue,
-// and wait.
+// These are the blocking calls of a thread on a channel: try, poll for a while,
+// queue, and wait.
 
 #include <optional>
 #include <stop_token>
@@ -17,8 +17,8 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Blocks until the send has completed, the channel is closed, or the deadline
-// or the stop (kPending).
+// Blocks until the send has completed or the channel is closed. Returns
+// kPending if the deadline or the stop came first.
 FANFARE_COLD inline Outcome AwaitRoom(
     ChannelEnds& channel, const ChannelVerbs& verbs, Operation& send,
     const Deadline& deadline = Deadline::Never(),
@@ -34,7 +34,7 @@ FANFARE_COLD inline Outcome AwaitRoom(
       [&](Operation& o) { channel.CancelSend(o); });
 }
 
-// The same for a receive.
+// Like AwaitRoom(), for a receive.
 FANFARE_COLD inline void AwaitValue(ChannelEnds& channel,
                                     const ChannelVerbs& verbs,
                                     Operation& receive,
@@ -55,8 +55,8 @@ FANFARE_COLD inline void AwaitValue(ChannelEnds& channel,
       [&](Operation& o) { channel.CancelReceive(o); });
 }
 
-// Sends, and moves from `value` only if it returns true. `limits`: none, or a
-// deadline and a stop token.
+// Sends, and moves from `value` only if it returns true. `limits` are empty, or
+// a deadline and a stop token.
 template <typename T, typename... Limits>
 bool SendBlocking(ChannelCore<T>& channel, T& value, const Limits&... limits) {
   Operation send;
@@ -68,8 +68,8 @@ bool SendBlocking(ChannelCore<T>& channel, T& value, const Limits&... limits) {
   return outcome == Outcome::kDone;
 }
 
-// What ReceiveAtFront has not done. (Without default arguments, which would be
-// made where a receive is inlined.)
+// Does what ReceiveAtFront() has left to do. (An overload instead of default
+// arguments, which would be constructed where a receive is inlined.)
 template <typename T>
 FANFARE_COLD std::optional<T> FinishReceive(ChannelCore<T>& channel,
                                             Outcome outcome,
@@ -92,7 +92,8 @@ FANFARE_COLD std::optional<T> FinishReceive(ChannelCore<T>& channel,
   return FinishReceive(channel, outcome, Deadline::Never(), {});
 }
 
-// Receives into a ResultSlot. Inlined, or else the slot would be in memory.
+// Receives into a ResultSlot. Inlined, because the slot would otherwise be in
+// memory.
 template <typename T, typename... Limits>
 FANFARE_ALWAYS_INLINE void ReceiveBlocking(ChannelCore<T>& channel,
                                            ResultSlot<T>& slot,

@@ -2,12 +2,13 @@
 #ifndef FANFARE_DETAIL_CHANNEL_CHANNEL_CORE_H_
 #define FANFARE_DETAIL_CHANNEL_CHANNEL_CORE_H_
 
-// A channel of values of one type: how values move from a send to a receive,
-// through the slots of a ring or directly.
+// A ChannelCore is a channel of values of one type: it moves values from a send
+// to a receive, directly or through the slots of a ring.
 //
-// It offers a few verbs (Try, Start, Cancel, Revoke) to any waiter and does not
-// know what waits: a thread (blocking.h), a Select or a feed. What does not
-// depend on the type of the values, and the invariants: channel_ends.h.
+// It offers a few verbs (Try, Start, Cancel, Revoke) to any waiter, and does
+// not know what waits: a thread (blocking.h), a Select or a feed.
+// channel_ends.h has the invariants, and all that does not depend on the type
+// of the values.
 
 #include <cstddef>
 #include <cstring>
@@ -25,8 +26,8 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// A cache line, or what T needs. (Not asked of void and the like, for which a
-// line below says what is wrong.)
+// The alignment of a core: a cache line, or more if T needs more. (For void and
+// the like, which have no alignment, a static_assert below says what is wrong.)
 template <typename T>
 inline constexpr std::size_t kCoreAlignment = [] {
   std::size_t alignment = kCacheLine;
@@ -45,15 +46,16 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                 "moved and destroyed without throwing");
 
  public:
-  // Throws std::bad_alloc (std::bad_array_new_length where the bytes cannot
-  // even be counted).
+  // Throws std::bad_alloc, or std::bad_array_new_length if the number of bytes
+  // cannot even be represented.
   [[nodiscard]] static Ref<ChannelCore> Make(std::size_t capacity) {
     return Ref<ChannelCore>::Adopt(new (Slots{capacity}) ChannelCore(capacity));
   }
 
-  // The values of a channel may own channels, whose values own channels, and so
-  // on: a chain that would be destroyed by as many nested calls. So from some
-  // depth on a channel is only listed, and the call above destroys it.
+  // The values of a channel may own channels, the values of those may own
+  // channels, and so on. Such a chain would be destroyed by as many nested
+  // calls. So from some depth on a channel is only put on a list, and the
+  // enclosing call destroys it.
   FANFARE_COLD static void Destroy(ChannelCore* core) noexcept {
     constexpr int kDeepest = 32;
     if (std::is_trivially_destructible_v<T> || core->used() == 0) {
@@ -79,13 +81,13 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     ::operator delete (core, std::align_val_t{alignof(ChannelCore)});
   }
 
-  // Completes the operation if that needs no waiting, else returns kPending
-  // and has done nothing.
+  // Completes the operation if that needs no waiting. Otherwise returns
+  // kPending and has no effect.
   Outcome TrySend(Operation& send) noexcept {
     return TrySend(send, *static_cast<T*>(send.value));
   }
-  // The same for an operation whose value is not set: for a feed, which does
-  // not write to the memory of a subscriber that is ready.
+  // Like the first overload, for an operation that has no value set. A feed
+  // uses it, which does not write to the memory of a subscriber that is ready.
   Outcome TrySend(Operation& send, T& value) noexcept {
     {
       const LockGuard lock(back_.lock);
@@ -94,14 +96,15 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     }
     return MatchReceiver(send, value, Locks::kNone);
   }
-  // The same for the holder of `owner`, to which the lock of the back is biased
-  // once in a while if `may_bias` (biased_lock.h). kBiasedElsewhere: it is
-  // biased to another owner, and nothing was done.
+  // Like the second overload, for the holder of `owner`. If `may_bias`,
+  // occasionally biases the lock of the back to `owner` (biased_lock.h).
+  // Returns kBiasedElsewhere, and has no effect, if the lock is biased to
+  // another owner.
   FANFARE_ALWAYS_INLINE Outcome TrySend(BiasOwner& owner, bool may_bias,
                                         Operation& send, T& value) noexcept {
     if (back_.lock.BiasedTo(owner)) {
-      // Not closed, and no receive is queued: either would have revoked the
-      // bias.
+      // The channel is not closed, and no receive is queued: either would have
+      // revoked the bias.
       if (back_.refuses && send.revoked) return Outcome::kClosed;
       if (back_.end.HasRoom(front_.end)) [[likely]] {
         Store(send, value);
@@ -129,9 +132,10 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                                                  : outcome;
   }
 
-  // Completes the operation or, where it returns kPending, queues it. An
-  // operation with a claim is claimed when it completes; kLost says that its
-  // waiter was claimed for another operation meanwhile. kClosed claims nothing.
+  // Completes the operation, or queues it and returns kPending. An operation
+  // with a claim is claimed when it completes. Returns kLost if the waiter was
+  // claimed for another operation meanwhile. A result of kClosed claims
+  // nothing.
   Outcome StartSend(Operation& send) noexcept {
     return UnderBothLocks(Call<&ChannelCore::SendNow>, send, send.claim,
                           &front_.waiting);
@@ -141,10 +145,11 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                           receive.claim, &back_.waiting);
   }
 
-  // TrySend of a value that is the caller's: copies it once there is room.
+  // Like TrySend(), for a value that stays the caller's: copies it once there
+  // is room.
   bool TrySendCopy(const T& value) {
     if constexpr (kCopies) {
-      return TrySend(const_cast<T&>(value));  // which copies it, and no more
+      return TrySend(const_cast<T&>(value));  // copies it, and no more
     } else {
       if (!MayTake()) return false;
       T copy(value);
@@ -158,9 +163,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return TrySend(send) == Outcome::kDone;
   }
 
-  // A receive that concerns the front alone. kPending: the ring is empty and no
-  // send waits for room. kCounterpartWaits: a send waits, and the front is
-  // still locked, for MatchSender.
+  // Receives if that involves the front alone. Returns kPending if the ring is
+  // empty and no send waits for room. Returns kCounterpartWaits if a send
+  // waits; the front is then still locked, for MatchSender().
   template <typename Target>
   FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
     front_.lock.lock();
@@ -179,9 +184,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   }
 
  private:
-  // The slots come in the same piece of memory: behind the object, or already
-  // in what its alignment has left of its last cache line, if a slot fits
-  // there.
+  // The slots are part of the same allocation. They begin behind the object, or
+  // already in the unused rest of its last cache line if a slot fits there.
   struct Slots {
     std::size_t count;
   };
@@ -198,19 +202,20 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
 
   explicit ChannelCore(std::size_t capacity) noexcept : ChannelEnds(capacity) {}
 
-  friend class RefCounted;  // which deletes it
+  friend class RefCounted;  // it deletes the object
   ~ChannelCore() {
     while (front_.end.HasValue(back_.end)) PopFront();
   }
 
-  // The channels of this T that the calling thread is destroying. Trivial, so
-  // that the destructors of other thread_local objects can use it.
+  // The channels of this T that the calling thread is destroying. Trivially
+  // destructible, so that the destructors of other thread_local objects can use
+  // it.
   struct Dying {
     int depth = 0;
     ChannelCore* listed = nullptr;
   };
 
-  // A send that concerns the back alone, with its lock held.
+  // Sends if that involves the back alone. The back's lock must be held.
   FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
     if (back_.refuses && (back_.closed || send.revoked)) {
       return Outcome::kClosed;
@@ -229,7 +234,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                           locks);
   }
 
-  // An attempt for UnderBothLocks.
+  // Adapts a member function to an Attempt for UnderBothLocks().
   template <auto kAttempt>
   static Outcome Call(ChannelEnds& channel, Operation& operation, Claim* claim,
                       Operation*& partner) noexcept {
@@ -237,8 +242,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                                                           partner);
   }
 
-  // Hands the value to the first receive that waits, else puts it into the
-  // ring. As all that follow, called with both locks held.
+  // Hands the value to the first receive that waits, or else puts it into the
+  // ring. This function and all that follow are called with both locks held.
   Outcome SendNow(Operation& send, Claim* claim, Operation*& partner) noexcept {
     if (back_.closed || send.revoked) return Outcome::kClosed;
     const Outcome matched = back_.waiting.Match(send, claim, partner);
@@ -250,8 +255,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return Outcome::kDone;
   }
 
-  // Takes the ring's front, whose room goes to the first send that waits; with
-  // an empty ring, takes the value of that send.
+  // Takes the value at the ring's front, and gives the room to the first send
+  // that waits. If the ring is empty, takes the value of that send.
   Outcome ReceiveNow(Operation& receive, Claim* claim,
                      Operation*& partner) noexcept {
     if (!front_.end.HasValue(back_.end)) {
@@ -269,8 +274,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return Outcome::kDone;
   }
 
-  // The moves of a value: from a send to a receive, from a send into the ring
-  // and, in two steps, from the ring to a receive.
+  // These functions move a value: from a send to a receive, from a send into
+  // the ring and, in two steps, from the ring to a receive.
   static void HandOver(Operation& send, Operation& receive) noexcept {
     TakeFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
       Target(receive).emplace(std::forward<decltype(value)>(value));
@@ -280,8 +285,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     T* const slot = SlotAt(back_.end);
     TakeFrom(send, from, [&](auto&& value) {
       if constexpr (kCopies && sizeof(T) > kCopiedInline) {
-        // g++ makes "rep movs" of a large copy whose size it knows. What the C
-        // library does is faster, above all where the slot is in no cache.
+        // g++ emits "rep movs" for a large copy if it knows the size. The copy
+        // of the C library is faster, above all if the slot is in no cache.
         const volatile std::size_t size = sizeof(T);
         std::memcpy(static_cast<void*>(slot), std::addressof(value), size);
       } else {
@@ -296,8 +301,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     front_.end.Pass();
   }
 
-  // A trivially copyable value is copied, not moved: a feed has many
-  // subscribers copy one and the same.
+  // A trivially copyable value is copied, not moved, because many subscribers
+  // of a feed copy the same value.
   static constexpr bool kCopies =
       std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
   // The size up to which g++ copies through registers.
@@ -333,7 +338,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   }
 };
 
-// The verbs of a channel for code that does not know the type of its values.
+// ChannelVerbs are the verbs of a channel for code that does not know the type
+// of its values.
 struct ChannelVerbs {
   using Verb = Outcome(ChannelEnds& channel, Operation& operation) noexcept;
 

@@ -2,20 +2,20 @@
 #ifndef FANFARE_DETAIL_CHANNEL_CHANNEL_ENDS_H_
 #define FANFARE_DETAIL_CHANNEL_CHANNEL_ENDS_H_
 
-// The two ends of a channel, and all that can be done with them without knowing
-// the type of its values.
+// ChannelEnds are the two ends of a channel, with everything that does not
+// depend on the type of its values.
 //
 // Values go in at the back and come out at the front. Each end has a lock. A
-// thread that holds one alone may use that end, and that is all that most
-// operations do. What concerns both ends (to queue, to match a queued
-// operation, to close) takes both locks, the front's first. The queue of
-// receives is kept with the back's lock, and that of sends with the front's: so
-// one lock tells whether an operation waits on the other side. No thread ever
-// holds the locks of two channels; but the back's can be biased to a feed,
-// which then needs none (biased_lock.h).
+// thread that holds one lock alone may use that end, and most operations need
+// no more. An operation that involves both ends (queueing, matching a queued
+// operation, closing) takes both locks, the front's first. The queue of
+// receives is kept with the back's lock, and that of sends with the front's. So
+// one lock is enough to tell whether an operation waits on the other side. No
+// thread ever holds the locks of two channels. But the back's lock can be
+// biased to a feed, which then takes no lock (biased_lock.h).
 //
-// Invariants, whenever both locks are free, and leaving out the operations that
-// have lost their claim, or that belong to a Select which is just starting its
+// These invariants hold whenever both locks are free. They leave out operations
+// that have lost their claim, and those of a Select that is still starting its
 // cases:
 //   - a receive is queued only while the ring is empty and no send is queued;
 //   - a send is queued only while the ring is full;
@@ -37,12 +37,12 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class alignas(kCacheLine) ChannelEnds : public RefCounted {
  public:
-  // Tries an operation with both locks held. `partner` becomes the queued
-  // operation that it completed, if any, which is not told yet.
+  // An attempt at an operation, made with both locks held. It sets `partner` to
+  // the queued operation that it completed, if any, which is not notified yet.
   using Attempt = Outcome(ChannelEnds& channel, Operation& operation,
                           Claim* claim, Operation*& partner) noexcept;
 
-  // Closes the channel, and completes all that is queued.
+  // Closes the channel, and completes all queued operations with kClosed.
   FANFARE_COLD void Close() noexcept {
     IntrusiveList<Operation> refused;
     {
@@ -55,8 +55,8 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     CompleteAll(refused);
   }
 
-  // Takes an operation out of its queue. Returns false if it is not queued any
-  // more.
+  // Takes an operation out of its queue. Returns false if the operation is no
+  // longer queued.
   FANFARE_COLD bool CancelSend(Operation& send) noexcept {
     const BothLocks locked(*this);
     return front_.waiting.Remove(send);
@@ -65,14 +65,14 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     const BothLocks locked(*this);
     return back_.waiting.Remove(receive);
   }
-  // Like CancelSend(); every later attempt of this send returns kClosed.
+  // Like CancelSend(), but every later attempt of this send returns kClosed.
   FANFARE_COLD bool RevokeSend(Operation& send) noexcept {
     const BothLocks locked(*this);
     send.revoked = back_.refuses = true;
     return front_.waiting.Remove(send);
   }
 
-  // For the holder of `owner`: see BiasedLock.
+  // For the holder of `owner` (see BiasedLock).
   void Unbias(BiasOwner& owner) noexcept { back_.lock.Unbias(owner); }
 
   [[nodiscard]] bool closed() const noexcept {
@@ -90,13 +90,13 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   [[nodiscard]] std::size_t capacity() const noexcept {
     return front_.end.capacity();
   }
-  // Whether values, or room for them, can accumulate while a thread is away. A
-  // thread that finds such a channel not ready yields and retries a few times
-  // before it queues: then it finds many values, or much room, and queues
-  // seldom.
+  // Returns whether values, or room for them, can accumulate while a thread is
+  // away. A thread that finds such a channel not ready yields and retries a few
+  // times before it queues. By then many values or much room have accumulated,
+  // so that it rarely queues.
   [[nodiscard]] bool batches() const noexcept { return capacity() > 1; }
-  // How many values are in the ring, read without its locks. The front first:
-  // it never overtakes the back.
+  // Returns how many values are in the ring, without its locks. Reads the front
+  // first, which never overtakes the back.
   [[nodiscard]] std::size_t ApproximateSize() const noexcept {
     const std::size_t front = front_.end.passed();
     const std::size_t back = back_.end.passed();
@@ -117,7 +117,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
       : back_(capacity), front_(capacity) {}
   ~ChannelEnds() = default;
 
-  // Which locks a thread brings along, or how it takes them.
+  // Says which locks a thread already holds, or how it takes them.
   enum class Locks {
     kNone,     // it takes both
     kFront,    // it holds the front's
@@ -139,7 +139,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
         LockRevoked(channel.back_.lock);
       }
     }
-    // False after kTryBack if the back is biased.
+    // Returns false after kTryBack if the back is biased.
     [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
 
    private:
@@ -157,9 +157,9 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     std::unique_lock<BiasedLock> back_;
   };
 
-  // Makes an attempt with both locks held, queues the operation in `queue` if
-  // that is not null and the attempt did not complete it, and tells the partner
-  // after the locks were released.
+  // Makes an attempt with both locks held. If the attempt did not complete the
+  // operation and `queue` is not null, queues the operation there. Notifies the
+  // partner after the locks were released.
   FANFARE_COLD Outcome UnderBothLocks(Attempt attempt, Operation& operation,
                                       Claim* claim, WaitQueue* queue,
                                       Locks locks = Locks::kNone) noexcept {
@@ -178,7 +178,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     return outcome;
   }
 
-  // Whether a send would go ahead now.
+  // Returns whether a send could complete now.
   [[nodiscard]] bool MayTake() noexcept {
     const LockGuard lock(back_.lock);
     return !back_.closed &&
@@ -189,29 +189,29 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     return back_.end.passed() - front_.end.passed();
   }
 
-  // An end of the ring, and the operations of the other side that wait for what
-  // is done here. Each has a cache line of its own, which is all that a send or
-  // a receive touches but for the value.
+  // One end of the ring, and the operations of the other side that wait for
+  // what is done here. Each end has a cache line to itself. A send or a receive
+  // touches nothing else but the value.
   template <typename Lock>
   struct Side {
     explicit Side(std::size_t capacity) noexcept : end(capacity) {}
 
     [[no_unique_address]] mutable Lock lock;  // the flags fit into its padding
-    bool closed = false;  // as that of the other side; both locks to change
-    // The channel is closed, or a send was revoked: a send looks at its own
-    // memory only then. The back's; both locks to change.
+    bool closed = false;  // equal on both sides; both locks to change
+    // The channel is closed, or a send was revoked: a send reads its own memory
+    // only in this case. For the back only; both locks to change.
     bool refuses = false;
     RingEnd end;
     WaitQueue waiting;  // both locks to change
   };
 
-  // Where values go in; the receives that wait.
+  // Where values go in, and the receives that wait.
   Side<BiasedLock> back_;
-  // Where they come out; the sends that wait.
+  // Where values come out, and the sends that wait.
   alignas(kCacheLine) Side<Platform::Lock> front_;
 
-  // How many bytes from its address on this object uses. What is left of the
-  // last cache line can hold slots.
+  // Returns how many bytes this object uses from its address on. The rest of
+  // its last cache line can hold slots.
   static constexpr std::size_t Used() noexcept;
 };
 

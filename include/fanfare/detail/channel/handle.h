@@ -2,14 +2,14 @@
 #ifndef FANFARE_DETAIL_CHANNEL_HANDLE_H_
 #define FANFARE_DETAIL_CHANNEL_HANDLE_H_
 
-// What Sender, Receiver and Channel have in common: a counted pointer to the
-// channel, and what can be asked of it.
+// Handle is what Sender, Receiver and Channel have in common: a counted pointer
+// to the channel, and the functions that observe the channel.
 //
-// A Channel has two handles as its parts, one for each direction, and through a
-// reference to one of them that part alone can be assigned to or moved from.
-// Both parts must refer to the same channel afterwards. Therefore each of them
-// knows that it is a part, by the lowest bit of its pointer, and changes both.
-// The Channel owns one reference for both parts.
+// A Channel has two handles as its parts, one for each direction. Through a
+// reference to one part, a caller can assign to that part alone or move from
+// it. Both parts must refer to the same channel afterwards. The lowest bit of
+// its pointer therefore tells a handle that it is a part, and a part changes
+// both parts. The Channel owns one reference for both.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +27,8 @@ class Channel;
 
 namespace detail {
 
-// View is the Sender<T> or Receiver<T> that derives from it.
+/// A Handle refers to a channel, or is nil.
+// View is the Sender<T> or Receiver<T> that derives from Handle.
 template <typename View, typename T>
 class Handle {
   static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>>,
@@ -35,47 +36,57 @@ class Handle {
                 "moved and destroyed without throwing");
 
  public:
+  /// The type of the values.
   using value_type = T;
 
-  // Returns false if the handle is nil.
+  /// Returns whether the handle has a channel: false if it is nil.
   explicit operator bool() const noexcept { return core() != nullptr; }
 
-  // Each of the following returns what was true at some moment during the call.
-  // None of them blocks. On a nil handle they return false and 0. (C4)
+  /// \name Observers
+  /// Each function returns what was true at some time during the call. None of
+  /// them blocks. On a nil handle, they return false or 0. (C4)
+  /// \{
 
-  // Returns true once Close was called.
+  /// Returns true once Close() was called.
   [[nodiscard]] bool closed() const noexcept {
     return core() != nullptr && core()->closed();
   }
-  // Returns true once the channel is closed and empty. It stays so.
+  /// Returns true once the channel is closed and empty. The result then stays
+  /// true.
   [[nodiscard]] bool drained() const noexcept {
     return core() != nullptr && core()->drained();
   }
-  // Returns the number of values in the channel.
+  /// Returns the number of values in the channel.
   [[nodiscard]] std::size_t size() const noexcept {
     return core() != nullptr ? core()->size() : 0;
   }
-  // Returns the number of values that the channel has room for.
+  /// Returns the number of values that the channel can hold.
   [[nodiscard]] std::size_t capacity() const noexcept {
     return core() != nullptr ? core()->capacity() : 0;
   }
-  // Returns the number of sends that are queued, and of receives. Cost: linear
-  // in that number, during which no other call on the channel goes ahead.
+  /// Returns the number of sends that are queued.
+  /// \par Complexity
+  /// Linear in the result. Meanwhile, no other call on the channel proceeds.
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     return core() != nullptr ? core()->waiting_senders() : 0;
   }
+  /// Returns the number of receives that are queued.
+  /// \par Complexity
+  /// Linear in the result. Meanwhile, no other call on the channel proceeds.
   [[nodiscard]] std::size_t waiting_receivers() const noexcept {
     return core() != nullptr ? core()->waiting_receivers() : 0;
   }
+  /// \}
 
+  /// \cond
  protected:
   using Core = ChannelCore<T>;
-  struct Part {};  // says that a handle is a part of a Channel
+  struct Part {};  // marks a handle as a part of a Channel
 
-  // A nil handle.
+  // Constructs a nil handle.
   Handle() = default;
   explicit Handle(Ref<Core> core) noexcept : word_(Word(core.Release())) {}
-  // A part of a Channel, which owns the reference.
+  // Constructs a part of a Channel, which owns the reference.
   Handle(Core* core, Part) noexcept : word_(Word(core) | kPart) {}
 
   Handle(const Handle& other) noexcept : Handle(other.Share()) {}
@@ -95,12 +106,12 @@ class Handle {
   [[nodiscard]] Core* core() const noexcept {
     return reinterpret_cast<Core*>(word_ & ~kPart);
   }
-  // One more reference.
+  // Returns one more reference.
   [[nodiscard]] Ref<Core> Share() const noexcept {
     return core() != nullptr ? Ref<Core>::Share(core()) : Ref<Core>();
   }
-  // The reference itself: the handle, or the Channel that it is a part of, is
-  // nil afterwards.
+  // Returns the reference itself. The handle is nil afterwards, and so is the
+  // Channel that it is a part of.
   [[nodiscard]] Ref<Core> Release() noexcept {
     auto released = Ref<Core>::Adopt(core());
     Point(nullptr);
@@ -129,16 +140,17 @@ class Handle {
       word_ = Word(core);
     }
   }
-  // Not inlined: g++ 12 would warn of the cast where a handle that is no part
-  // is moved.
+  // This function is not inlined, because g++ 12 would warn about the cast
+  // where a handle that is not a part is moved.
   FANFARE_COLD void PointBothParts(Core* core) noexcept {
     static_cast<Channel<T>&>(static_cast<View&>(*this)).PointParts(core);
   }
 
   std::uintptr_t word_ = 0;
+  /// \endcond
 };
 
-// Two handles, of any kinds, of channels of one T.
+// A and B are handles, of any kinds, of channels of one T.
 template <typename A, typename B>
 concept Comparable = requires(const A& a, const B& b) {
   Access::Core(a) == Access::Core(b);
@@ -147,7 +159,8 @@ concept Comparable = requires(const A& a, const B& b) {
 template <typename H>
 struct HashOfHandle {
   std::size_t operator()(const H& handle) const noexcept {
-    // The low bits, which are the same for all, would share a bucket.
+    // The low bits are the same for all channels, and are left out. With them,
+    // all channels would share a bucket.
     return reinterpret_cast<std::uintptr_t>(Access::Core(handle)) / kCacheLine;
   }
 };

@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_CHANNEL_RECEIVE_ITERATOR_H_
 #define FANFARE_DETAIL_CHANNEL_RECEIVE_ITERATOR_H_
 
-// What `for (T value : receiver)` goes over. A value leaves the channel when it
-// is looked at for the first time, and not before.
+// ReceiveIterator is the iterator of `for (T value : receiver)`. A value leaves
+// the channel when it is accessed for the first time, and not before.
 
 #include <cstddef>
 #include <iterator>
@@ -30,15 +30,16 @@ class ReceiveIterator {
       : receiver_(receiver) {}
 
   ReceiveIterator(ReceiveIterator&&) = default;
-  // By hand: T need not be assignable.
+  // Hand-written, because T need not be assignable.
   ReceiveIterator& operator=(ReceiveIterator&& other) noexcept {
     receiver_ = std::move(other.receiver_);
     Set(std::move(other.value_));
     return *this;
   }
 
-  // Each of these receives, and may block for it, if the value at which the
-  // iterator stands was not looked at before. None is noexcept for that reason.
+  // If the value at which the iterator stands was not accessed before, each of
+  // these functions receives it, and may block as Receiver::Receive() does. For
+  // that reason none of them is noexcept.
   T& operator*() const {
     Look();
     return *value_;
@@ -48,7 +49,7 @@ class ReceiveIterator {
     it.Look();
     return !it.value_.has_value();
   }
-  // Receives a value that was not looked at, and drops it.
+  // Drops the value, and receives it first if it was not accessed.
   ReceiveIterator& operator++() {
     Look();
     value_.reset();
@@ -57,19 +58,21 @@ class ReceiveIterator {
   void operator++(int) { ++*this; }
 
  private:
-  // At the end it asks the channel again, which is drained for good.
+  // Receives the value, unless that was done before. At the end of the range,
+  // this function polls the channel again, which stays drained.
   void Look() const {
     if (!value_.has_value()) Set(receiver_.Receive());
   }
-  // As a whole: g++ 12 takes emplace() to destroy what it has not seen made.
+  // Replaces the std::optional as a whole. With emplace(), g++ 12 assumes that
+  // an object is destroyed that was never constructed.
   void Set(std::optional<T> value) const noexcept {
     std::destroy_at(std::addressof(value_));
     std::construct_at(std::addressof(value_), std::move(value));
   }
 
   Receiver<T> receiver_;
-  // The value at which the iterator stands, once it was looked at. Mutable:
-  // what an iterator points at is not const because the iterator is.
+  // The value at which the iterator stands, once that was accessed. It is
+  // mutable, because a const iterator does not point to a const value.
   mutable std::optional<T> value_;
 };
 

@@ -2,12 +2,13 @@
 #ifndef FANFARE_DETAIL_CHANNEL_RESULT_SLOT_H_
 #define FANFARE_DETAIL_CHANNEL_RESULT_SLOT_H_
 
-// Where a receive puts its value before that is returned as an optional.
+// A ResultSlot takes the value of a receive before that is returned as an
+// optional.
 //
-// Of a small std::optional that is returned from one inlined function to the
-// next g++ makes copies in memory, which wait until the stores of both its
+// When a small std::optional is returned from one inlined function to the next,
+// g++ makes copies of it in memory. These copies wait until the stores of both
 // parts, value and flag, have left the processor's store buffer. That took
-// twice as long as all the rest of a receive. Parts that are no optional yet
+// twice as long as the rest of a receive. Parts that are not yet an optional
 // stay in registers.
 
 #include <bit>
@@ -19,7 +20,8 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// (Void has no size; ChannelCore says what is wrong with it.)
+// (Void has no size; a static_assert in ChannelCore says what is wrong with
+// it.)
 template <typename T>
 inline constexpr bool kFitsRegisters = [] {
   if constexpr (std::is_trivially_copyable_v<T>) {
@@ -29,8 +31,8 @@ inline constexpr bool kFitsRegisters = [] {
   }
 }();
 
-// An optional without a value. Of `std::optional<T> value;` g++ 12 makes one
-// whose every byte is cleared.
+// Returns an optional without a value. For `std::optional<T> value;` g++ 12
+// clears every byte of the object.
 template <typename T>
 [[nodiscard]] FANFARE_ALWAYS_INLINE std::optional<T> EmptyOptional() noexcept {
   return std::nullopt;
@@ -63,7 +65,8 @@ class ResultSlot<T, true> {
   }
 
  private:
-  // No T in a union: g++ would say that it may be used without a value.
+  // Bytes, not a T in a union: g++ would warn that the T may be used
+  // uninitialized.
   struct alignas(T) Bytes {
     unsigned char all[sizeof(T)];
   };

@@ -2,11 +2,13 @@
 #ifndef FANFARE_DETAIL_CHANNEL_RING_H_
 #define FANFARE_DETAIL_CHANNEL_RING_H_
 
-// The two ends of a channel's ring: a fixed number of slots in a circle, filled
-// at the back and emptied at the front. One thread at a time may work at the
-// back and another one at the front; all that they share are two counters. Each
-// end keeps what it last saw of the other's, and looks again only when there
-// seems to be no room or no value (after Erik Rigtorp's SPSCQueue).
+// A RingEnd is one of the two ends of a channel's ring: a fixed number of slots
+// in a circle, filled at the back and emptied at the front.
+//
+// One thread at a time may work at the back, and another one at the front. The
+// two ends share nothing but two counters. Each end caches the other end's
+// counter, and reloads it only when there seems to be no room or no value
+// (after Erik Rigtorp's SPSCQueue).
 
 #include <cstddef>
 
@@ -18,7 +20,7 @@ class RingEnd {
  public:
   explicit RingEnd(std::size_t capacity) noexcept : capacity_(capacity) {}
 
-  // For the back. Acquire: what was in the slot has been taken.
+  // For the back. Acquire: the value that was in the slot has been taken.
   [[nodiscard]] FANFARE_ALWAYS_INLINE bool HasRoom(
       const RingEnd& front) noexcept {
     const std::size_t passed = passed_.load(std::memory_order_relaxed);
@@ -27,7 +29,7 @@ class RingEnd {
     return passed - seen_ < capacity_;
   }
 
-  // For the front. Acquire: the slot's value is there.
+  // For the front. Acquire: the slot's value is visible.
   [[nodiscard]] FANFARE_ALWAYS_INLINE bool HasValue(
       const RingEnd& back) noexcept {
     const std::size_t passed = passed_.load(std::memory_order_relaxed);
@@ -36,12 +38,12 @@ class RingEnd {
     return passed != seen_;
   }
 
-  // The slot at this end: at the back the next to be filled, at the front the
-  // next to be emptied.
+  // Returns the slot at this end: at the back the next one to be filled, at the
+  // front the next one to be emptied.
   [[nodiscard]] std::size_t slot() const noexcept { return slot_; }
 
-  // That was done; returns the slot that follows. Release: the other end sees
-  // it.
+  // Advances past the current slot, which was filled or emptied, and returns
+  // the next one. Release: publishes the slot to the other end.
   FANFARE_ALWAYS_INLINE std::size_t Pass() noexcept {
     std::size_t next = slot_ + 1;
     if (next == capacity_) next = 0;
@@ -51,7 +53,7 @@ class RingEnd {
     return next;
   }
 
-  // How many values have passed this end.
+  // Returns how many values have passed this end.
   [[nodiscard]] std::size_t passed() const noexcept {
     return passed_.load(std::memory_order_relaxed);
   }
@@ -59,7 +61,7 @@ class RingEnd {
 
  private:
   Platform::Atomic<std::size_t> passed_{0};
-  std::size_t seen_ = 0;  // of the other end's
+  std::size_t seen_ = 0;  // the other end's passed_, as last read
   std::size_t slot_ = 0;
   const std::size_t capacity_;
 };

@@ -2,13 +2,13 @@
 #ifndef FANFARE_DETAIL_FEED_DELIVERY_H_
 #define FANFARE_DETAIL_FEED_DELIVERY_H_
 
-// How one Send delivers its value, in its turn: a Select that completes all of
-// its cases.
+// Delivery is how one Send delivers its value, in its turn: like a Select that
+// completes all of its cases.
 //
-// It walks once over the members that are active when its turn comes, and
-// offers the value to the channel of each. Those that are not ready keep their
-// offers (pending_offers.h); the locks of most of the others are biased to the
-// feed, so that it takes none for them (biased_lock.h).
+// It iterates once over the members that are active when its turn comes, and
+// offers the value to the channel of each. Channels that are not ready keep
+// their offers (pending_offers.h). The locks of most of the others are biased
+// to the feed, so that the Send takes no lock for them (biased_lock.h).
 
 #include <cstddef>
 #include <stop_token>
@@ -29,8 +29,9 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 template <typename T>
 class Delivery {
  public:
-  // V is T, an rvalue, or const T. Waits until the `limits`: none, a deadline,
-  // or a deadline and a stop token. Returns how many channels took the value.
+  // V is T for an rvalue, or const T. Waits until the `limits`: none, a
+  // deadline, or a deadline and a stop token. Returns how many channels took
+  // the value.
   template <typename V, typename... Limits>
   static std::size_t Send(FeedCore& feed, V& value, Waits waits,
                           const Limits&... limits) {
@@ -46,7 +47,7 @@ class Delivery {
  private:
   static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
-  // Gives an rvalue back that no channel has taken.
+  // Gives an rvalue back if no channel has taken it.
   struct Returning {
     ~Returning() {
       if (taken == 0) sent.Return(value);
@@ -88,7 +89,7 @@ class Delivery {
     }
   }
 
-  // The rest is for the thread that has the turn.
+  // The remaining functions are for the thread that has the turn.
 
   template <typename V, typename... Limits>
   FANFARE_ALWAYS_INLINE static std::size_t Deliver(FeedCore& feed, V& value,
@@ -98,7 +99,7 @@ class Delivery {
     const std::size_t count = feed.members.active().size();
     std::size_t taken = 0;
     if constexpr (std::is_const_v<V>) {
-      // A copy is user code, and may take its time.
+      // A copy is user code, and may take long.
       if (!kCopiesLate) feed.turnstile.MarkSlowExit();
       DeliverOwn(feed, sent.Take(value, count), waits, taken, limits...);
     } else {
@@ -118,9 +119,10 @@ class Delivery {
     }
   }
 
-  // Offers the value, which the last channel may move from, to all. Returns the
-  // offers to channels that were not ready, and in `taken`, also where a copy
-  // throws, how many have taken it. With `wait` false there are none that wait.
+  // Offers the value to all members; the last channel may move from it. Returns
+  // the offers to channels that were not ready. Sets `taken` to the number of
+  // channels that took the value, even if a copy throws. If `wait` is false, no
+  // offers are left waiting.
   static PendingOffers Offer(FeedCore& feed, T& value, bool wait,
                              std::size_t& taken) {
     const DenseSet& members = feed.members.active();
@@ -140,7 +142,8 @@ class Delivery {
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         ++missed;
-        // After biases were revoked, and before it waits, it makes no new ones.
+        // After biases were revoked, or if it will wait, this Send makes no new
+        // ones.
         may_bias = may_bias && outcome == Outcome::kPending && !wait;
         if (outcome == Outcome::kPending && wait) {
           if (pending.empty()) feed.turnstile.MarkSlowExit();
@@ -150,7 +153,7 @@ class Delivery {
         }
       }
     } catch (...) {
-      // A copy failed: what was delivered stands.
+      // A copy has thrown: earlier deliveries are not rolled back.
       taken = static_cast<std::size_t>(entry - members.begin()) - 1 - missed;
       pending.DestroyCopies();
       throw;
@@ -160,8 +163,9 @@ class Delivery {
     return pending;
   }
 
-  // No channel is biased for values whose copies run user code. After biases
-  // had to be revoked a walk makes no new ones, so that they are revoked once.
+  // No channel is biased for values that are copied by user code. Once biases
+  // had to be revoked, the rest of the pass makes no new ones, so that each is
+  // revoked only once.
   FANFARE_ALWAYS_INLINE static Outcome TrySend(FeedCore& feed,
                                                ChannelCore<T>& channel,
                                                Operation& offer, T& value,
@@ -177,24 +181,24 @@ class Delivery {
     return channel.TrySend(offer, value);
   }
 
-  // What a subscriber's channel is to take: the value itself, where it is
-  // copied late or moved to the last, or a copy made here and now, by the
-  // sender's thread and outside all locks.
+  // Returns what a subscriber's channel should take. That is the value itself
+  // if it is copied late or moved to the last channel. Otherwise it is a copy,
+  // made here by the sender's thread and outside all locks.
   static T& OfferFor(FeedCore& feed, Member& member, T& value, bool last) {
     if constexpr (kCopiesLate) {
       return value;
     } else {
       if (last) return value;
-      // A copy is user code, and may take its time.
+      // A copy is user code, and may take long.
       feed.turnstile.MarkSlowExit();
       return static_cast<FeedSubscription<T>&>(member).MakeCopy(value);
     }
   }
 
-  // So many offers are soon made.
+  // Up to this many offers are made fast enough for other threads to poll.
   static constexpr std::size_t kFew = 64;
-  // To so many channels that are biased to the feed a Send is short enough to
-  // be waited for.
+  // A Send to up to this many channels that are biased to the feed is short
+  // enough to be waited for.
   static constexpr std::size_t kMaxBiased = 1024;
 };
 

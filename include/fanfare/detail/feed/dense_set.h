@@ -2,13 +2,14 @@
 #ifndef FANFARE_DETAIL_FEED_DENSE_SET_H_
 #define FANFARE_DETAIL_FEED_DENSE_SET_H_
 
-// The members of a feed, one beside the other, each with its channel: so that a
-// Send finds the next channel without a look at what lies between. A member
-// knows its place, and can be taken out in constant time; the last one takes
-// its place then.
+// A DenseSet holds the members of a feed in an array, each with its channel, so
+// that a Send finds the next channel without reading a member. A member knows
+// its place, and can be taken out in constant time: the last one takes its
+// place.
 //
-// A roll never allocates or frees by itself, because it is changed under a
-// lock. Memory is brought from outside and taken away again.
+// A change of a DenseSet neither allocates nor frees memory, because it happens
+// under a lock. The caller brings memory from outside and takes the old memory
+// away.
 
 #include <cassert>
 #include <cstddef>
@@ -29,8 +30,8 @@ class DenseSet {
   using Memory = std::vector<Entry>;
   using Iterator = Memory::const_iterator;
 
-  // For `total` members and some more, so that it is seldom needed. Throws
-  // std::bad_alloc.
+  // Reserves memory for `total` members and some more, so that it is rarely
+  // needed. Throws std::bad_alloc.
   static void Reserve(Memory& memory, std::size_t total) {
     memory.reserve(total + total / 4 + 2);
   }
@@ -38,8 +39,9 @@ class DenseSet {
   [[nodiscard]] bool HasRoom(std::size_t total) const noexcept {
     return total <= entries_.capacity();
   }
-  // Moves into `memory`, and leaves the old one there, if that is needed for
-  // `total` members. False: it would be too small as well.
+  // Makes room for `total` members. If that needs more memory, moves into
+  // `memory`, and leaves the old one there. Returns false if `memory` would be
+  // too small as well.
   bool MakeRoom(std::size_t total, Memory& memory) noexcept {
     if (HasRoom(total)) return true;
     if (total > memory.capacity()) return false;
@@ -48,7 +50,7 @@ class DenseSet {
     return true;
   }
 
-  // There is room.
+  // There must be room.
   void Add(Member& member) noexcept {
     assert(HasRoom(size() + 1));
     member.index = static_cast<std::uint32_t>(size());
@@ -62,7 +64,7 @@ class DenseSet {
     entries_.pop_back();
   }
 
-  // Takes all members of `others`. One of the two has room for both.
+  // Takes all members of `others`. One of the two sets must have room for both.
   void TakeAll(DenseSet& others) noexcept {
     const std::size_t before = size();
     if (HasRoom(before + others.size())) {
@@ -78,7 +80,7 @@ class DenseSet {
     }
   }
 
-  // Gives its memory away. There are no members.
+  // Gives its memory away. There must be no members.
   Memory TakeMemory() noexcept {
     assert(size() == 0);
     Memory memory;

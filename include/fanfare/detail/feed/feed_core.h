@@ -2,8 +2,9 @@
 #ifndef FANFARE_DETAIL_FEED_FEED_CORE_H_
 #define FANFARE_DETAIL_FEED_FEED_CORE_H_
 
-// A feed: a turnstile, through which its Sends go one after the other, and the
-// members that they deliver to. It knows no values; one Send: delivery.h.
+// A FeedCore is a feed: a turnstile, through which its Sends go one after the
+// other, and the members that they deliver to. It knows no values; delivery.h
+// says how one Send delivers.
 
 #include <cassert>
 #include <cstddef>
@@ -26,22 +27,22 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// What a Send waits for.
+// Says what a Send waits for.
 enum class Waits {
   kNever,   // nothing
   kTurn,    // its turn, but no channel
   kForAll,  // its turn, and each channel
 };
 
-// A Send that waits for its turn. The holder of the turn may make its offers
-// (combine it).
+// A QueuedSend is a Send that waits for its turn. The holder of the turn may
+// make its offers (combine it).
 struct QueuedSend : Operation {
-  // Makes the offers of `send`, in its turn.
+  // Makes the offers of `send`, when its turn has come.
   using Combine = void(FeedCore& feed, QueuedSend& send) noexcept;
 
   QueuedSend(Waits what, Combine* how) noexcept : waits(what), combine(how) {}
 
-  // Nothing is left to do.
+  // Returns whether nothing is left to do.
   [[nodiscard]] bool complete() const noexcept {
     return was_combined && pending.empty();
   }
@@ -49,7 +50,7 @@ struct QueuedSend : Operation {
   const Waits waits;
   Combine* const combine;  // null: its offers run user code
   bool was_combined = false;
-  std::size_t taken = 0;  // if it was combined, as is the next:
+  std::size_t taken = 0;  // if it was combined, as the next one
   PendingOffers pending;
 };
 
@@ -70,8 +71,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
 
   // Returns false if the feed is closed.
   FANFARE_COLD bool Add(Member& member) {
-    // Whatever memory is wanted for the sets is allocated, and the old one
-    // freed, without the mutex.
+    // Memory that the sets need is allocated, and the old memory freed, without
+    // the mutex.
     DenseSet::Memory memory;
     for (;;) {
       std::size_t all;
@@ -90,18 +91,19 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
   }
 
-  // Takes a copy that its channel has not taken out of the member.
+  // Moves a copy out of the member into `to`. Its channel has not taken the
+  // copy.
   using TakeCopy = void(Member& member, void* to) noexcept;
 
-  // Ends a subscription; when any call returns, all of that has been done,
-  // whichever thread did it. `take(member, to)` is called if there is a copy
-  // that was not taken; without it, the copy stays with the Send that made it.
+  // Ends a subscription. When any call returns, all of that has been done,
+  // whichever thread did it. Calls `take(member, to)` if there is a copy that
+  // was not taken. Without `take`, the copy stays with the Send that made it.
   FANFARE_COLD void End(Member& member, TakeCopy* take = nullptr,
                         void* to = nullptr) noexcept {
-    // Dropped at the very end: with a channel may go values whose destructors
-    // Send.
+    // Released at the very end: this may destroy a channel and its values, and
+    // their destructors may call Send().
     Ref<Member> removed;
-    // From here on its channel takes nothing of this feed.
+    // From here on the member's channel refuses all values of this feed.
     if (member.channel().RevokeSend(member.offer)) {
       if (member.offer.owns_value && take != nullptr) take(member, to);
       member.offer.waker->Completed(Outcome::kClosed);
@@ -150,7 +152,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     turnstile.EndCall();
   }
 
-  // Close, then wait for the Sends under way (and other Closes).
+  // Closes the feed, then waits for the Sends in progress (and for other
+  // Closes).
   FANFARE_COLD void CloseAndDrain() noexcept {
     Close(true);
     turnstile.Drain();
@@ -172,7 +175,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     return turnstile.queued();
   }
 
-  // The turn, for as long as this object lives.
+  // A Turn is the turn, held for as long as the object lives.
   class Turn {
    public:
     explicit Turn(FeedCore& feed) noexcept : feed_(feed) {}
@@ -186,8 +189,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     FeedCore& feed_;
   };
 
-  // Blocks until the Send has its turn (true). False: the holder has made all
-  // that it had to do, or it gave up, or the feed was closed.
+  // Blocks until the Send has its turn. Returns false if the holder has done
+  // all that the Send had to do, the Send gave up, or the feed was closed.
   bool AwaitTurn(QueuedSend& send, const Deadline& deadline,
                  const std::stop_token& stop) {
     const Outcome outcome =
@@ -195,15 +198,15 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     return outcome == Outcome::kDone && !send.complete();
   }
 
-  // What follows is for the holder of the turn.
+  // The remaining functions are for the holder of the turn.
 
-  // The one exit from the fast path: before the holder waits, runs user code or
-  // takes a mutex.
+  // The one exit from the fast path. Called before the holder waits, runs user
+  // code or takes a mutex.
   FANFARE_COLD void LeaveFastPath() noexcept {
     turnstile.MarkSlowExit();
     RevokeBiases();
   }
-  // No channel is biased to this feed any more.
+  // Afterwards no channel is biased to this feed.
   FANFARE_COLD void RevokeBiases() noexcept {
     for (auto entry = members.active().begin(); turnstile.biased() > 0;
          ++entry) {
@@ -211,8 +214,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
   }
 
-  // An offer was not taken; kClosed: the member's owner closed the channel, or
-  // another thread is about to end the member.
+  // Called when an offer was not taken. kClosed says that the member's owner
+  // closed the channel, or that another thread is about to end the member.
   FANFARE_COLD void Refused(Member& member, Outcome outcome) noexcept {
     member.DestroyCopy();
     if (outcome == Outcome::kClosed) {
@@ -221,8 +224,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
   }
 
-  // Blocks until the channels have taken the offers; adds those that did to
-  // `taken`.
+  // Blocks until the channels have taken the offers. Adds the number of those
+  // that did to `taken`.
   FANFARE_COLD void Await(PendingOffers pending, const ChannelVerbs& verbs,
                           std::size_t& taken,
                           const Deadline& deadline = Deadline::Never(),
@@ -236,8 +239,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   Membership members;
 
  private:
-  // With the mutex held. True: this thread has the turn, until Leave(). False:
-  // the holder of the turn, or the last Close, calls ApplyPending.
+  // Called with the mutex held. Returns true if this thread has the turn, which
+  // it keeps until Leave(). If it returns false, the holder of the turn, or the
+  // last Close, calls ApplyPending().
   bool TryBeginUpdate() noexcept {
     return !members.closing() && turnstile.EnterOrDelegate();
   }
@@ -245,10 +249,10 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // Does the work that was recorded while this thread had the turn, and hands
   // the turn to the next Send, or leaves.
   //
-  // It makes the offers of Sends that are queued, one after the other, so that
-  // no thread has to be woken in between ("flat combining", Hendler, Incze,
-  // Shavit and Tzafrir, 2010). A Send whose offers are not all taken at once
-  // goes on itself, with the turn.
+  // It makes the offers of queued Sends, one after the other, so that no thread
+  // has to be woken in between ("flat combining", Hendler, Incze, Shavit and
+  // Tzafrir, 2010). If the offers of a Send are not all taken at once, that
+  // Send gets the turn and continues in its own thread.
   FANFARE_COLD void LeaveSlowly() noexcept {
     Member* gone = nullptr;
     for (int combined = 0;; ++combined) {
@@ -259,27 +263,27 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
         const std::lock_guard lock(turnstile.mutex());
         const bool counted = gone != nullptr;
         if (!members.closing()) members.ApplyPending(gone);
-        // The destructor waits until they are released.
+        // The destructor waits until the removed members are released.
         if (gone != nullptr && !counted) turnstile.BeginCall();
         next = static_cast<QueuedSend*>(turnstile.NextOrLeave(drained));
       }
       if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
       if (next == nullptr) break;
       const bool complete = combined < kMaxCombined && Combine(*next);
-      if (!complete) RevokeBiases();  // it may sleep
+      if (!complete) RevokeBiases();  // the next thread may sleep
       next->outcome = Outcome::kDone;
       next->waker->Completed(Outcome::kDone);
       if (!complete) break;
     }
-    // Only without the turn.
+    // Released only without the turn.
     if (gone != nullptr) {
       ReleaseRemoved(gone);
       turnstile.EndCall();
     }
   }
 
-  // Makes the offers of another Send, in its turn. True: all were taken, so
-  // that it needs no turn.
+  // Makes the offers of another Send, in its turn. Returns true if all were
+  // taken, so that the Send needs no turn.
   bool Combine(QueuedSend& send) noexcept {
     if (send.combine == nullptr) return false;
     send.combine(*this, send);
@@ -287,7 +291,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     return send.complete();
   }
 
-  // How many Sends of other threads one makes the offers of, at most.
+  // The largest number of other threads' Sends that one thread combines in a
+  // row.
   static constexpr int kMaxCombined = 16;
 };
 

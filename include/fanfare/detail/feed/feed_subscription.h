@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_FEED_FEED_SUBSCRIPTION_H_
 #define FANFARE_DETAIL_FEED_FEED_SUBSCRIPTION_H_
 
-// One subscription of a feed of one type: its channel, and memory for a copy of
-// the value where T needs one.
+// A FeedSubscription is one subscription of a feed of one type: its channel,
+// and memory for a copy of the value if T needs one.
 
 #include <memory>
 #include <optional>
@@ -18,7 +18,7 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Where a subscription needs no memory for a copy.
+// Takes the place of the copy if a subscription needs no memory for one.
 struct NoCopy {};
 
 template <typename T>
@@ -32,7 +32,7 @@ class FeedSubscription final : public Member {
     Ref<FeedCore>::Adopt(&feed()).reset();
   }
 
-  // For a channel of its own; outside all locks.
+  // Makes a copy for this subscription's channel. The caller must hold no lock.
   T& MakeCopy(const T& value) {
     T* const copy = std::construct_at(copy_.get(), value);
     offer.owns_value = true;
@@ -43,16 +43,16 @@ class FeedSubscription final : public Member {
     if constexpr (kCopiesLate) {
       feed().End(*this);
     } else {
-      // Destroyed at the very end: what a destructor of T does, even to Send,
-      // then finds no Send waiting for it.
+      // Destroyed at the very end. A destructor of T may then do anything, even
+      // call Send(): no Send waits for it any more.
       std::optional<T> undelivered;
       feed().End(*this, &TakeCopy, &undelivered);
     }
   }
 
  private:
-  // A trivially copyable value is copied by the thread that takes it, from the
-  // sender's object; of any other, the sender makes a copy first.
+  // If T is trivially copyable, the thread that takes the value copies it, from
+  // the sender's object. Otherwise the sender makes a copy first.
   static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
   static void TakeCopy(Member& member, void* to) noexcept {

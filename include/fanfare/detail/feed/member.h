@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_FEED_MEMBER_H_
 #define FANFARE_DETAIL_FEED_MEMBER_H_
 
-// One subscription of a feed, with all the memory that a Send needs for it.
-// (What depends on the type of the values: feed_subscription.h.)
+// A Member is one subscription of a feed, with all the memory that a Send needs
+// for it. (feed_subscription.h has what depends on the type of the values.)
 
 #include <cstdint>
 
@@ -22,17 +22,17 @@ class Member : public SubscriptionState {
   [[nodiscard]] FeedCore& feed() const noexcept { return *feed_; }
   [[nodiscard]] ChannelEnds& channel() const noexcept { return *channel_; }
 
-  // Destroys a copy that its channel did not take.
+  // Destroys the copy, if its channel did not take it.
   void DestroyCopy() noexcept {
     if (offer.owns_value) DestroyOwnedCopy();
   }
 
-  // For the member's set (dense_set.h): where it is in there. (Fits into
-  // padding, as do the two flags.)
+  // For the member's set (dense_set.h): its index there. (Fits into padding, as
+  // do the two flags.)
   std::uint32_t index = 0;
 
  protected:
-  // Takes over a counted reference to each, which the derived class drops.
+  // Takes over a counted reference to each; the derived class drops both.
   Member(FeedCore* feed, ChannelEnds* channel) noexcept
       : feed_(feed), channel_(channel) {}
 
@@ -43,8 +43,8 @@ class Member : public SubscriptionState {
   ChannelEnds* const channel_;
 
  public:
-  // For the Send under way: the send that the channel sees, and the next member
-  // whose channel was not ready.
+  // For the Send in progress: the send that the channel sees; next_pending
+  // below is the next member with a channel that was not ready.
   [[no_unique_address]] Operation offer;
   // For Membership, guarded by its mutex: whether the member has not ended, and
   // whether it is still joining.
@@ -52,7 +52,7 @@ class Member : public SubscriptionState {
   bool joining = false;
 
   Member* next_pending = nullptr;
-  // For Membership: the next one that is leaving.
+  // For Membership: the next member that is leaving.
   Member* next_leaving = nullptr;
 };
 

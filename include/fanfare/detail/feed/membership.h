@@ -2,14 +2,14 @@
 #ifndef FANFARE_DETAIL_FEED_MEMBERSHIP_H_
 #define FANFARE_DETAIL_FEED_MEMBERSHIP_H_
 
-// Which subscriptions a feed has, and how they come and go beside its Sends. It
-// knows no values.
+// A Membership holds the subscriptions that a feed has, and lets them come and
+// go during its Sends. It knows no values.
 //
 // The set of active members is changed only with both the turnstile's mutex and
-// its turn, hence never while a Send walks over it. A member that ends
-// meanwhile is revoked in its channel, which from then on refuses the feed's
-// offers; one that comes is put into a second set. The holder of the turn
-// applies both before it leaves.
+// its turn, hence never while a Send iterates over it. A member that ends
+// during a Send is revoked in its channel, which from then on refuses the
+// feed's offers. A new member is put into a second set. The holder of the turn
+// applies both changes before it leaves.
 
 #include <cstddef>
 #include <utility>
@@ -25,11 +25,11 @@ class Membership {
   // For the holder of the turn.
   [[nodiscard]] const DenseSet& active() const noexcept { return active_; }
 
-  // The rest is called with the turnstile's mutex held.
+  // The remaining functions must be called with the turnstile's mutex held.
 
-  // Of the members that have not ended.
+  // Returns how many members have not ended.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
-  // Of all that are in a set.
+  // Returns how many members are in a set.
   [[nodiscard]] std::size_t total() const noexcept {
     return active_.size() + joining_.size();
   }
@@ -41,7 +41,7 @@ class Membership {
     const std::size_t all = total() + 1;
     member.joining = !has_turn;
     DenseSet& set = member.joining ? joining_ : active_;
-    // One of the two has room for all: ApplyPending cannot fail.
+    // One of the two sets has room for all, so ApplyPending() cannot fail.
     const bool room = member.joining && active_.HasRoom(all)
                           ? joining_.MakeRoom(joining_.size() + 1, memory)
                           : set.MakeRoom(all, memory);
@@ -51,8 +51,8 @@ class Membership {
     return member.listed = true;
   }
 
-  // Returns false if the member has ended before. It does not count any more;
-  // one of the next three functions follows.
+  // Returns false if the member has ended before. Otherwise the member no
+  // longer counts, and one of the next three functions must follow.
   bool BeginRemove(Member& member) noexcept {
     if (!std::exchange(member.listed, false)) return false;
     --count_;
@@ -63,18 +63,18 @@ class Membership {
     joining_.Remove(member);
     return Ref<Member>::Adopt(&member);
   }
-  // With the turn.
+  // Like RemoveJoining(), for an active member. The caller must have the turn.
   [[nodiscard]] Ref<Member> RemoveActive(Member& member) noexcept {
     active_.Remove(member);
     return Ref<Member>::Adopt(&member);
   }
-  // Leaves it to the holder of the turn.
+  // Leaves the removal to the holder of the turn.
   void RemoveLater(Member& member) noexcept {
     member.next_leaving = std::exchange(leaving_, &member);
   }
 
-  // With the turn: takes in the members that join and takes out those that
-  // leave, which it puts in front of `gone`.
+  // Takes in the members that join, takes out those that leave, and puts the
+  // latter in front of `gone`. The caller must have the turn.
   void ApplyPending(Member*& gone) noexcept {
     for (const auto& entry : joining_) entry.member->joining = false;
     active_.TakeAll(joining_);
@@ -85,14 +85,14 @@ class Membership {
     }
   }
 
-  // Several Closes may walk over both sets, which do not change meanwhile.
+  // Several Closes may iterate over both sets, which do not change meanwhile.
   [[nodiscard]] const DenseSet& joining() const noexcept { return joining_; }
   void BeginClose() noexcept { ++closing_; }
   void EndClose() noexcept { --closing_; }
   [[nodiscard]] bool closing() const noexcept { return closing_ > 0; }
 
   // For a feed that is destroyed, which has no members any more; subscriptions
-  // may outlive it. The caller frees both outside the mutex.
+  // may outlive it. The caller must free both outside the mutex.
   struct Memories {
     DenseSet::Memory active;
     DenseSet::Memory joining;
@@ -105,12 +105,13 @@ class Membership {
   DenseSet active_;            // each with a counted reference
   DenseSet joining_;           // likewise
   Member* leaving_ = nullptr;  // still in a set, to be taken out
-  std::size_t count_ = 0;      // without those
+  std::size_t count_ = 0;      // members that have not ended
   std::size_t closing_ = 0;
 };
 
-// Drops the references of removed members. Without the mutex and the turn: with
-// a channel may go values whose destructors Send.
+// Drops the references of removed members. The caller must hold neither the
+// mutex nor the turn: this may destroy channels and their values, and the
+// destructors of values may call Send().
 inline void ReleaseRemoved(Member* gone) noexcept {
   while (gone != nullptr) {
     const auto owned = Ref<Member>::Adopt(gone);

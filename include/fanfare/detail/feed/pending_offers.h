@@ -2,7 +2,8 @@
 #ifndef FANFARE_DETAIL_FEED_PENDING_OFFERS_H_
 #define FANFARE_DETAIL_FEED_PENDING_OFFERS_H_
 
-// The offers of one Send to members whose channels were not ready.
+// PendingOffers are the offers of one Send to members that have channels
+// without room.
 //
 // A channel that stays full queues its offer; the operation lives in the
 // member. The receiver that makes room also takes the value and counts down,
@@ -25,7 +26,8 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class PendingOffers {
  public:
-  // Is told of a member whose channel does not take the value, and the outcome.
+  // Called with a member and the outcome if the member's channel does not take
+  // the value.
   using Refused = FunctionRef<void(Member&, Outcome)>;
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
@@ -37,17 +39,17 @@ class PendingOffers {
     last_ = &member;
   }
 
-  // Destroys the copies that were made for them.
+  // Destroys the copies that were made for these offers.
   void DestroyCopies() noexcept {
     for (Member* m = first_; m != nullptr; m = m->next_pending) {
       m->DestroyCopy();
     }
   }
 
-  // Blocks until all channels have taken their offers, or the deadline or a
-  // stop; then the value is taken back. Adds those that took it to `taken`.
-  // `refused` is called with each member whose channel does not take it, and
-  // the outcome.
+  // Blocks until all channels have taken their offers. If the deadline or a
+  // stop comes first, takes the value back. Adds the number of channels that
+  // took it to `taken`. If a member's channel does not take the value, calls
+  // `refused` with the member and the outcome.
   void Await(const ChannelVerbs& verbs, const Deadline& deadline,
              const std::stop_token& stop, Refused refused, std::size_t& taken) {
     if (first_->channel().batches()) {
@@ -57,8 +59,8 @@ class PendingOffers {
   }
 
  private:
-  // Most channels are full because their receiver waits for the processor. Each
-  // attempt begins with the first that is still full.
+  // Most channels are full because their receiver is runnable but not running.
+  // Each attempt begins with the first channel that is still full.
   void Poll(const ChannelVerbs& verbs, const Deadline& deadline,
             const std::stop_token& stop, Refused refused, std::size_t& taken) {
     PollBeforeQueueing(deadline, stop, [&] {
@@ -76,7 +78,7 @@ class PendingOffers {
     });
   }
 
-  // Leaves the offers to the channels.
+  // Queues the offers in the channels, and waits.
   void Enqueue(const ChannelVerbs& verbs, const Deadline& deadline,
                const std::stop_token& stop, Refused refused,
                std::size_t& taken) {
@@ -106,9 +108,9 @@ class PendingOffers {
     if (latch.refused() > 0) EndRefused(pending, refused);
   }
 
-  // What is left to do for offers that were refused meanwhile, with which no
-  // other thread has to do any more: the copies are still there, and a
-  // subscription whose channel was closed has to end.
+  // Does what is left to do for offers that were refused meanwhile, which no
+  // other thread touches any more. Their copies still exist, and a subscription
+  // must end if its channel was closed.
   static void EndRefused(Member* pending, Refused refused) {
     while (pending != nullptr) {
       Member& member = *std::exchange(pending, pending->next_pending);
@@ -119,8 +121,8 @@ class PendingOffers {
     }
   }
 
-  // Takes the value back from the channels that still keep it, waits for those
-  // that are just taking it, and returns how many were taken back.
+  // Takes the value back from the channels that still keep it, and waits for
+  // those that are just taking it. Returns how many offers were taken back.
   static std::size_t Withdraw(CompletionLatch& latch,
                               Member* pending) noexcept {
     std::ptrdiff_t withdrawn = 0;

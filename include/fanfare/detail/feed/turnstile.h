@@ -2,22 +2,25 @@
 #ifndef FANFARE_DETAIL_FEED_TURNSTILE_H_
 #define FANFARE_DETAIL_FEED_TURNSTILE_H_
 
-// A feed's turnstile: a critical section with a queue, which one thread at a
-// time has entered, its holder. It knows neither values nor subscriptions.
+// A Turnstile is a critical section with a queue, which one thread at a time
+// has entered, its holder. It knows neither values nor subscriptions.
 //
-// If nothing is in the way, it costs one exchange to enter and one store to
-// leave. A thread that finds it entered locks the turnstile's mutex, leaves a
-// request, and polls until either it is free, or its holder has marked a slow
-// exit: the holder will then look at what there is to do, with the mutex held,
-// before it leaves. The thread records its work with the feed and goes (a
-// delegation lock). A holder marks a slow exit as soon as it reads that there
-// are requests, and before it waits, takes the mutex, runs user code (but
-// nothrow moves), or has made more than a few offers: so no thread polls for
-// long. A mark that no thread relies on is taken back at the end, which needs
-// no mutex.
+// Uncontended, it costs one exchange to enter and one store to leave. A thread
+// that finds it entered locks the turnstile's mutex and leaves a request. The
+// thread then polls until the turnstile is free or the holder has marked a slow
+// exit. The mark is a commitment: the holder will process the recorded work,
+// with the mutex held, before it leaves. So the thread records its work with
+// the feed and returns (a delegation lock).
 //
-// No fence is needed between the holder's last store and its look at the
-// requests: if it misses one, the thread that made it finds the turnstile free.
+// A holder marks a slow exit as soon as it reads that there are requests. It
+// also does so before it waits, takes the mutex, runs user code (but nothrow
+// moves), or makes more than a few offers. So no thread polls for long. At the
+// end the holder takes back a mark that no thread relies on, which needs no
+// mutex.
+//
+// No fence is needed between the holder's last store and its load of the
+// requests. If the load misses a request, the thread that made it finds the
+// turnstile free.
 
 #include <cassert>
 #include <cstddef>
@@ -37,8 +40,8 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Turnstile : public BiasOwner {
  public:
-  // For the holder, as the next two. Leaves; returns false if there is work to
-  // do first, with the mutex held.
+  // This function and the next two are for the holder. Leaves; returns false if
+  // there is work to do first, with the mutex held.
   bool TryLeave() noexcept {
     if (requests_.load(std::memory_order_relaxed) != 0 && !UnmarkSlowExit())
         [[unlikely]] {
@@ -52,18 +55,18 @@ class Turnstile : public BiasOwner {
     if ((requests_.load(std::memory_order_relaxed) & kSlowExit) != 0) return;
     requests_.fetch_or(kSlowExit, std::memory_order_relaxed);
   }
-  // Also with the mutex held.
+  // May also be called with the mutex held.
   [[nodiscard]] bool closed() const noexcept {
     return (requests_.load(std::memory_order_relaxed) & kClosed) != 0;
   }
 
-  // Guards the queue, and whatever work is recorded for the holder.
+  // Guards the queue, and the work that is recorded for the holder.
   [[nodiscard]] Platform::Lock& mutex() const noexcept { return mutex_; }
 
-  // The next functions are called with the mutex held.
+  // The next functions must be called with the mutex held.
 
-  // Enters (true), or makes sure that the holder will look at the recorded work
-  // (false).
+  // Enters and returns true, or makes sure that the holder will process the
+  // recorded work and returns false.
   bool EnterOrDelegate() noexcept {
     if (TryEnter()) return true;
     SpinWait<Platform> entered;
@@ -79,14 +82,16 @@ class Turnstile : public BiasOwner {
     }
     return false;
   }
-  // For the holder, which has done the recorded work.
+  // For the holder, after it has done the recorded work.
   void Leave() noexcept {
     ResetRequests();
     entered_.store(0, std::memory_order_release);
   }
-  // The same, but if an operation is queued, that becomes the holder's: it is
-  // returned, claimed and taken out, and bound by the mark of a slow exit.
-  // `drained` becomes what waits for the last call, if there is none any more.
+  // Like Leave() if no operation is queued; if no call is in flight either,
+  // `drained` becomes the operation that waits for the last call. Otherwise
+  // claims the first operation, takes it out and returns it, and does not
+  // leave. The caller must complete the operation or hand the turn to it. The
+  // mark of a slow exit then binds the new holder.
   Operation* NextOrLeave(Operation*& drained) noexcept {
     Operation* const next = Dequeue();
     if (next == nullptr) {
@@ -96,10 +101,11 @@ class Turnstile : public BiasOwner {
     return next;
   }
 
-  // A call that the destructor waits for, beside those that are queued.
+  // Begins a call that the destructor waits for, in addition to those that are
+  // queued.
   void BeginCall() noexcept { ++in_flight_; }
 
-  // Moves all that is queued to `refused`; nothing is queued from now on.
+  // Moves all queued operations to `refused`. Nothing is queued from now on.
   void Close(IntrusiveList<Operation>& refused) noexcept {
     requests_.fetch_or(kClosed, std::memory_order_relaxed);
     while (Operation* waiting = Dequeue()) {
@@ -108,18 +114,18 @@ class Turnstile : public BiasOwner {
     }
   }
 
-  // No call may begin from now on.
+  // From now on no call may begin.
   void Destroying() noexcept { destroying_ = true; }
   [[nodiscard]] bool destroying() const noexcept { return destroying_; }
 
   [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
 
-  // What follows is called without the mutex.
+  // The remaining functions must be called without the mutex.
 
   // Enters, or queues the operation and waits. Returns kDone if the thread has
-  // entered or the holder completed the operation, kClosed if the turnstile is
-  // closed, or entered and the thread must not wait, and kPending if the
-  // deadline or the stop came first.
+  // entered or the holder has completed the operation. Returns kClosed if the
+  // turnstile is closed, or if it is entered and the thread must not wait.
+  // Returns kPending if the deadline or the stop came first.
   Outcome Enter(Operation& operation, bool may_wait, const Deadline& deadline,
                 const std::stop_token& stop) {
     return WaitFor(
@@ -137,8 +143,8 @@ class Turnstile : public BiasOwner {
         [this](Operation& waiting) { EndCall(&waiting); });
   }
 
-  // A call that is counted is over; an operation that gave up may still be
-  // queued.
+  // Ends a call that is counted. The operation of a call that gave up may still
+  // be queued.
   void EndCall(Operation* waiting = nullptr) noexcept {
     Operation* drained;
     {
@@ -164,12 +170,12 @@ class Turnstile : public BiasOwner {
   }
 
  private:
-  // Bits of requests_ beside kRevoke.
+  // The bits of requests_ beside kRevoke.
   static constexpr unsigned kHasRequests = 2;  // set and reset with the mutex
   static constexpr unsigned kSlowExit = 4;  // by the holder, alone till asked
   static constexpr unsigned kClosed = 8;    // set with the mutex held
 
-  // Returns false if there is more than a mark. (A thread that relies on the
+  // Returns false if any bit but kSlowExit is set. (A thread that relies on the
   // mark has made a request.)
   bool UnmarkSlowExit() noexcept {
     unsigned marked = kSlowExit;
@@ -180,9 +186,9 @@ class Turnstile : public BiasOwner {
     requests_.store(closed() ? kClosed : 0, std::memory_order_relaxed);
   }
 
-  // The first operation in the queue that has not given up, claimed and taken
-  // out. From here on it has entered or is told that all was done: in neither
-  // case does it count as a call.
+  // Claims and takes out the first operation in the queue that has not given
+  // up. From here on its thread has entered or is told that all was done. In
+  // neither case does the operation count as a call.
   Operation* Dequeue() noexcept {
     while (Operation* waiting = queue_.PopFront()) {
       if (waiting->claim->Try(*waiting)) {
@@ -193,8 +199,9 @@ class Turnstile : public BiasOwner {
     return nullptr;
   }
 
-  // What waits for the last call, if there is none any more. (Else the thread
-  // that ends it looks again.)
+  // Returns the operation that waits for the last call, if no call is in flight
+  // any more. (Otherwise the thread that ends the last call checks again, or
+  // the holder when it leaves.)
   Operation* Drained() noexcept {
     if (in_flight_ > 0 || drained_ == nullptr || !EnterOrDelegate()) {
       return nullptr;
@@ -207,11 +214,11 @@ class Turnstile : public BiasOwner {
     return std::exchange(drained_, nullptr);
   }
 
-  // Small, so that the set of members, which a Send reads next, begins in the
-  // same cache line (feed_core.h).
+  // The mutex is small, so that the set of members, which a Send reads next,
+  // begins in the same cache line (feed_core.h).
   mutable Platform::Lock mutex_;  // guards all that follows
   WaitQueue queue_;
-  std::uint32_t in_flight_ = 0;  // the queued, and those of BeginCall
+  std::uint32_t in_flight_ = 0;  // queued operations and calls of BeginCall
   bool destroying_ = false;
   Operation* drained_ = nullptr;  // the destructor that waits for all of them
 };

@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_SELECT_CASES_H_
 #define FANFARE_DETAIL_SELECT_CASES_H_
 
-// The kinds of cases that a Select can have: receive, send, end, timeout, stop
-// and default.
+// These are the kinds of cases that a Select can have: receive, send, end,
+// timeout, stop and default.
 
 #include <concepts>
 #include <exception>
@@ -16,13 +16,13 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Its address stands for the type T. (Not a constant: constants with the same
-// contents may be merged to one.)
+// The address of kType<T> stands for the type T. (It is not a constant, because
+// constants with the same contents may be merged.)
 template <typename T>
 FANFARE_SHARED inline char kType = 0;
 
-// Whether `handler(args...)` is a call: not with a pointer to a member, which
-// std::invocable lets pass.
+// Satisfied if `handler(args...)` is a call. A pointer to a member, which
+// std::invocable accepts, does not satisfy this.
 template <typename Handler, typename... Args>
 concept CalledWith = requires(Handler handler, Args&&... args) {
   handler(std::forward<Args>(args)...);
@@ -33,10 +33,10 @@ struct NoHandler {
   void operator()(Args&&...) const noexcept {}
 };
 
-// What a handler returns to a SelectLoop.
+// Says what a handler returns to a SelectLoop.
 enum class Loop { kContinue, kBreak };
 
-// Calls a handler, whose result counts only if it is a Loop.
+// Calls a handler. The handler's result counts only if it is a Loop.
 template <typename Handler, typename... Args>
 After Call(Handler& handler, Args&&... args) {
   using Result = decltype(handler(std::forward<Args>(args)...));
@@ -50,15 +50,15 @@ After Call(Handler& handler, Args&&... args) {
   }
 }
 
-// What a receive case does when its channel is closed and empty.
+// Says what a receive case does when its channel is closed and empty.
 enum class OnClosedChannel {
   kPassNullopt,  // the handler gets the std::nullopt
   kCallOther,    // a second handler is called
   kPassNull,     // the handler of an end gets a null std::exception_ptr
-  kNever,        // nothing: the case is nil
+  kNever,        // nothing: the case is never ready
 };
 
-// OnValue and OnClosed are references where the handler was an lvalue.
+// OnValue and OnClosed are references if the handler was an lvalue.
 template <typename T, OnClosedChannel kOnClosed, typename OnValue,
           typename OnClosed>
 class ReceiveCase final : public Case {
@@ -74,7 +74,7 @@ class ReceiveCase final : public Case {
     value = &received_;
   }
 
-  // The same case with handlers of its own.
+  // Returns the same case with handlers that it owns.
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     using Owned = ReceiveCase<T, kOnClosed, std::decay_t<OnValue>,
                               std::decay_t<OnClosed>>;
@@ -106,7 +106,7 @@ class ReceiveCase final : public Case {
     return kOnClosed != OnClosedChannel::kNever || outcome == Outcome::kDone;
   }
   After Run() override {
-    // A case that is kept and used again does not keep the value.
+    // A case that is kept and used again must not keep the value.
     std::optional<T> received = std::move(received_);
     received_.reset();
     const bool open = received.has_value();
@@ -152,11 +152,11 @@ class ReceiveCase final : public Case {
   OnValue on_value_;
   OnClosed on_closed_;
   std::optional<T> received_;
-  bool over_ = false;  // an end: it had come when the Select started
+  bool over_ = false;  // for an end: it had come when the Select started
 };
 
-// Value is T& where it refers to the caller's value, which is left alone unless
-// it is sent, or T where the case has one of its own.
+// Value is T& if the case refers to the caller's value, which is left alone
+// unless it is sent. Value is T if the case owns the value.
 template <typename T, typename Value, typename Handler>
 class SendCase final : public Case {
  public:
@@ -168,7 +168,7 @@ class SendCase final : public Case {
     value = std::addressof(sent_);
   }
 
-  // The same case with a value and a handler of its own.
+  // Returns the same case with a value and a handler that it owns.
   [[nodiscard]] std::unique_ptr<Case> Own() && {
     using Owned = SendCase<T, T, std::decay_t<Handler>>;
     return std::make_unique<Owned>(
@@ -214,8 +214,8 @@ class SendCase final : public Case {
 
   Ref<ChannelCore<T>> core_;
   Handler handler_;
-  Value sent_;          // after the handler, whose move may throw
-  bool spent_ = false;  // the value is gone
+  Value sent_;          // after handler_: moving a handler may throw
+  bool spent_ = false;  // the value was sent or given up
 };
 
 template <typename Duration, typename Handler>
@@ -284,7 +284,7 @@ class DeadlineCase final : public Case {
   Time time_;
   Handler handler_;
   std::optional<TimePoint<Clock, Duration>> end_;
-  Deadline again_ = Deadline::Never();  // when to ask the clock again
+  Deadline again_ = Deadline::Never();  // when to read the clock again
 };
 
 template <typename Handler>
@@ -349,8 +349,9 @@ inline constexpr bool kIsDefaultCase = false;
 template <typename Handler>
 inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
 
-// A case that refers to an rvalue of the caller's, which it leaves alone unless
-// it is sent: it must not outlive the expression that made it.
+// True for a case that refers to an rvalue of the caller, which the case leaves
+// alone unless it is sent. Undefined: such a case must not outlive the
+// expression that made it.
 template <typename C>
 inline constexpr bool kRefersToRvalue = false;
 template <typename T, typename Handler>

@@ -2,17 +2,17 @@
 #ifndef FANFARE_DETAIL_SELECT_ENGINE_H_
 #define FANFARE_DETAIL_SELECT_ENGINE_H_
 
-// How a Select chooses one of its cases.
+// Choose() is how a Select chooses one of its cases.
 //
-// First it tries them in random order, which makes the choice among those that
-// are ready uniform. If none is, it starts them one after the other: each is
-// completed on the spot or queued in its channel. They share one claim, so
-// whatever happens first, here or in another thread, happens alone. Then the
-// thread waits, and in the end takes the others out of their queues. At no time
-// is more than one channel locked.
+// First it tries the cases in random order, which makes the choice among those
+// that are ready uniform. If none is ready, it starts them one after the other:
+// each is completed on the spot or queued in its channel. The cases share one
+// claim, so at most one of them goes ahead, in this thread or in another one.
+// Then the thread waits, and in the end takes the other cases out of their
+// queues. At no time is more than one channel locked.
 //
 // The end of a subscription is tried and started after all receives, so that a
-// value which was delivered before the end is received before it.
+// value that was delivered before the end is received before it.
 
 #include <array>
 #include <cstddef>
@@ -27,15 +27,15 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// What a SelectLoop does after a case has run.
+// Says what a SelectLoop does after a case has run.
 enum class After {
   kContinue,
   kBreak,  // the handler has ended the loop
-  kDrop,  // the case was told that its channel is closed: it is nil from now on
+  kDrop,   // its channel is closed, the handler was told: never ready again
 };
 
-// One case; it is itself the operation that waits, so that the winner of the
-// claim is the case to run.
+// A Case is one case of a Select. It is itself the operation that waits, so
+// that the winner of the claim is the case to run.
 class Case : public Operation {
  public:
   enum class Kind {
@@ -50,8 +50,8 @@ class Case : public Operation {
 
   enum class State {
     kReady,    // performed, and this Select's choice
-    kWaiting,  // may come
-    kNever,    // nil: cannot happen any more
+    kWaiting,  // may become ready
+    kNever,    // will never be ready again
     kLost,     // another case of this Select was claimed meanwhile
   };
 
@@ -60,11 +60,11 @@ class Case : public Operation {
   Case& operator=(const Case&) = delete;
   virtual ~Case() = default;
 
-  // Whether it depends on another thread's send, receive or end.
+  // Returns whether the case depends on another thread's send, receive or end.
   [[nodiscard]] bool has_peer() const noexcept {
     return kind == Kind::kReceive || kind == Kind::kSend || kind == Kind::kEnd;
   }
-  // Whether it ends a SelectLoop: it would stay ready.
+  // Returns whether the case ends a SelectLoop, because it would stay ready.
   [[nodiscard]] bool ends_loop() const noexcept {
     return kind == Kind::kEnd || kind == Kind::kDeadline || kind == Kind::kStop;
   }
@@ -75,17 +75,17 @@ class Case : public Operation {
   virtual State Try() = 0;
   // Performs the case, or queues it for `waiter`.
   virtual State Start(Waiter& waiter) = 0;
-  // Undoes Start, whatever has come of it.
+  // Undoes Start(), whatever the outcome was.
   virtual void Cancel() noexcept = 0;
-  // Whether the case, which another thread completed, can run: not if it found
-  // its channel closed and has nothing to say to that.
+  // Returns whether the case can run after another thread has completed it. It
+  // cannot if its channel was closed and it has no handler for that.
   [[nodiscard]] virtual bool CanRun() const noexcept { return true; }
   // Calls the handler, which may destroy the case.
   virtual After Run() = 0;
-  // When the case is to be tried again, if nothing happens before.
+  // Returns when the case must be tried again if nothing happens before.
   [[nodiscard]] virtual Deadline deadline() const { return Deadline::Never(); }
-  // A send: gives up its value, if that is of the type which `type` stands for
-  // and was not sent; the case is nil then.
+  // For a send: gives up its value if the value was not sent and is of the type
+  // that `type` stands for. The case is never ready afterwards.
   [[nodiscard]] virtual void* TakeUnsent(const void* /*type*/) noexcept {
     return nullptr;
   }
@@ -94,9 +94,9 @@ class Case : public Operation {
   std::size_t index = 0;  // among the arguments of Select
 };
 
-// Puts receives before ends. (Reorders a std::span<Case*>. A template, as those
-// below, so that a program which does not call Select does not spend time to
-// compile it.)
+// Puts receives before ends, by reordering a std::span<Case*>. (This function
+// and those below are templates, so that a program that does not call Select
+// spends no time to compile them.)
 template <typename Span>
 void PutReceivesFirst(Span cases) {
   std::size_t end = 0;
@@ -111,7 +111,7 @@ void PutReceivesFirst(Span cases) {
   }
 }
 
-// Blocks until one of `cases`, which were started, has won.
+// Blocks until one of `cases`, all of which were started, has won.
 template <typename Span>
 Operation& AwaitWinner(Span cases, ThreadWaiter& waiter) {
   for (;;) {
@@ -122,16 +122,17 @@ Operation& AwaitWinner(Span cases, ThreadWaiter& waiter) {
       }
     }
     if (waiter.Wait(earliest->deadline())) return waiter.winner();
-    // A user's clock may say that time is left.
+    // A user-defined clock may report that time is left.
     if (earliest->Try() == Case::State::kReady) return waiter.GiveUp(*earliest);
   }
 }
 
-// Chooses and performs one of `cases`; null: none of them can ever happen.
-// Reorders `cases`.
+// Chooses and performs one of `cases`, and reorders `cases`. Returns null if
+// none of them can ever become ready.
 //
-// If `needs_peer`, timeouts and stops alone do not count; a timeout that has
-// expired when Select starts comes after all others, so that this is noticed.
+// If `needs_peer`, timeouts and stops alone do not count. A timeout that has
+// expired when Select starts then comes after all other cases, so that it is
+// noticed if only timeouts and stops are left.
 template <typename Span>
 Case* Choose(Span cases, bool needs_peer = false) {
   Case* otherwise = nullptr;
@@ -143,7 +144,7 @@ Case* Choose(Span cases, bool needs_peer = false) {
     } else {
       candidate->Arm();
       has_end = has_end || candidate->kind == Case::Kind::kEnd;
-      // Swaps it with a random one of those before it, or with itself
+      // Swaps the case with a random one of those before it, or with itself
       // (Durstenfeld's shuffle, 1964).
       const std::size_t place =
           count == 0 ? 0 : Platform::Random() % (count + 1);
@@ -154,7 +155,7 @@ Case* Choose(Span cases, bool needs_peer = false) {
   cases = cases.first(count);
   if (has_end) detail::PutReceivesFirst(cases);
   for (;;) {
-    // Is one ready? Those that can never be are left out from now on.
+    // Is one ready? Cases that can never be ready are left out from now on.
     count = 0;
     bool has_peer = false;
     Case* expired = nullptr;
@@ -175,7 +176,7 @@ Case* Choose(Span cases, bool needs_peer = false) {
     if (expired != nullptr) return expired;
     if (otherwise != nullptr || cases.empty()) return otherwise;
 
-    // Start them all, and stop at the first that is decided.
+    // Starts all cases, and stops at the first that is decided.
     ThreadWaiter waiter;
     Operation again;
     std::size_t started = 0;
@@ -183,7 +184,7 @@ Case* Choose(Span cases, bool needs_peer = false) {
     while (started < cases.size() && state == Case::State::kWaiting) {
       state = cases[started++]->Start(waiter);
     }
-    // kNever: a case has become nil, and what is left is looked at again.
+    // kNever: a case can never be ready any more, and the rest is tried again.
     Operation& winner = state == Case::State::kReady ? *cases[started - 1]
                         : state == Case::State::kNever
                             ? waiter.GiveUp(again)
@@ -195,8 +196,8 @@ Case* Choose(Span cases, bool needs_peer = false) {
   }
 }
 
-// Numbers the cases and leaves out those that are null, for nil. Returns how
-// many are left.
+// Numbers the cases and leaves out those that are null, which are never ready.
+// Returns how many are left.
 template <typename Span>
 std::size_t Number(Span cases) {
   std::size_t count = 0;
@@ -208,7 +209,7 @@ std::size_t Number(Span cases) {
   return count;
 }
 
-// Chooses, runs the chosen one's handler and returns its index.
+// Chooses a case, runs its handler and returns its index.
 template <typename Span>
 std::size_t ChooseAndRun(Span cases, std::size_t none) {
   Case* const chosen = detail::Choose(cases.first(detail::Number(cases)));
@@ -218,7 +219,8 @@ std::size_t ChooseAndRun(Span cases, std::size_t none) {
   return index;
 }
 
-// The same again and again, until one ends the loop or none can happen.
+// Like ChooseAndRun(), again and again until a case ends the loop or none can
+// become ready.
 template <std::size_t kCount>
 std::size_t ChooseAndRunLoop(std::array<Case*, kCount> cases,
                              std::size_t none) {

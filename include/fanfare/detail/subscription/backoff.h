@@ -2,7 +2,8 @@
 #ifndef FANFARE_DETAIL_SUBSCRIPTION_BACKOFF_H_
 #define FANFARE_DETAIL_SUBSCRIPTION_BACKOFF_H_
 
-// How long to wait between attempts that fail: pure arithmetic, no clock.
+// A Backoff says how long to wait between attempts that fail: pure arithmetic,
+// no clock.
 
 #include <stdexcept>
 
@@ -23,9 +24,10 @@ class Backoff {
     }
   }
 
-  // The wait after an attempt that failed having lasted `lasted`: at first a
-  // tenth of the longest, then twice the one before, at most the longest; a
-  // tenth again if the attempt had lasted longer than that.
+  // Returns the wait after a failed attempt that has lasted `lasted`. The first
+  // wait is a tenth of the longest, each later one twice the one before, and
+  // none exceeds the longest. If the attempt had lasted longer than the longest
+  // wait, the wait is a tenth again.
   [[nodiscard]] Duration AfterFailure(Duration lasted) noexcept {
     if (next_ == Duration::zero() || lasted > longest_) {
       next_ = longest_ < Duration(10) ? Duration(1) : longest_ / 10;

@@ -2,18 +2,20 @@
 #ifndef FANFARE_DETAIL_SUBSCRIPTION_OWNER_TREE_H_
 #define FANFARE_DETAIL_SUBSCRIPTION_OWNER_TREE_H_
 
-// Who is part of what, so that nobody waits for itself.
+// The owner tree says what is part of what, so that no thread waits for itself.
 //
 // A producer may end its own subscription, or the scope, join or resubscription
-// that its subscription is part of. Whoever would wait for that end asks first
-// whether the calling thread runs inside it, and then does not wait.
+// that its subscription is part of. Before a call waits for such an end, it
+// checks whether the calling thread runs inside it. If so, the call does not
+// wait.
 
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/base/ref.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Anything that is waited for, or that contains what is waited for.
+// An OwnerNode is anything that is waited for, or that contains what is waited
+// for.
 class OwnerNode : public RefCounted {
  public:
   virtual ~OwnerNode() {
@@ -22,12 +24,12 @@ class OwnerNode : public RefCounted {
     }
   }
 
-  // Makes this a part of `parent`. Called once at most.
+  // Makes this a part of `parent`. Must be called once at most.
   virtual void SetParent(Ref<OwnerNode> parent) noexcept {
     parent_.store(parent.Release(), std::memory_order_release);
   }
 
-  // Whether this is `whole` or a part of it, at any depth.
+  // Returns whether this is `whole` or a part of it, at any depth.
   [[nodiscard]] virtual bool IsPartOf(const OwnerNode& whole) const noexcept {
     if (this == &whole) return true;
     return parent() != nullptr && parent()->IsPartOf(whole);
@@ -42,8 +44,8 @@ class OwnerNode : public RefCounted {
   Platform::Atomic<OwnerNode*> parent_{nullptr};  // a counted reference
 };
 
-// What the calling thread is running, innermost first; it lives on the stack of
-// the thread that runs it.
+// RunningScopes say what the calling thread is running, innermost first. A
+// RunningScope lives on the stack of the thread that runs it.
 class RunningScope {
  public:
   enum class Kind {
@@ -59,7 +61,7 @@ class RunningScope {
   RunningScope(const RunningScope&) = delete;
   RunningScope& operator=(const RunningScope&) = delete;
 
-  // Whether the calling thread runs inside `whole`.
+  // Returns whether the calling thread runs inside `whole`.
   [[nodiscard]] static bool IsInside(const OwnerNode& whole) noexcept {
     for (RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
       if (a->running_.IsPartOf(whole)) return true;
@@ -67,13 +69,13 @@ class RunningScope {
     return false;
   }
 
-  // What the calling thread runs.
+  // Returns what the calling thread runs.
   [[nodiscard]] static OwnerNode& Current() noexcept {
     return Innermost()->running_;
   }
 
-  // What a producer that is started now will be a part of; null: of nothing
-  // that is known yet.
+  // Returns what a producer that is started now will be a part of, or null if
+  // that is not known yet.
   [[nodiscard]] static Ref<const OwnerNode> Establishes() noexcept {
     const RunningScope* innermost = Innermost();
     if (innermost == nullptr || innermost->kind_ != Kind::kEstablishes) {

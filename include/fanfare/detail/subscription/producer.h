@@ -2,7 +2,8 @@
 #ifndef FANFARE_DETAIL_SUBSCRIPTION_PRODUCER_H_
 #define FANFARE_DETAIL_SUBSCRIPTION_PRODUCER_H_
 
-// A subscription that is a function running in a thread of its own.
+// A ProducerSubscription is a subscription that runs a function in its own
+// thread.
 
 #include <exception>
 #include <mutex>
@@ -16,19 +17,19 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Everything but the function.
+// The part that does not depend on the type of the function.
 class ProducerSubscription : public SubscriptionState {
  public:
-  // The last reference may be the thread's own.
+  // The thread may hold the last reference and run this destructor.
   ~ProducerSubscription() override {
     if (thread_.joinable()) thread_.detach();
   }
 
-  // Throws std::system_error if there can be no thread. (A template, so that
-  // only who starts one compiles what a thread is.)
+  // Throws std::system_error if no thread can be started. (A template, so that
+  // only a program that starts one compiles what a thread is.)
   template <typename = void>
   void Start() {
-    Err();  // to end with an error shall need no memory
+    Err();  // now, so that ending with an error needs no memory
     thread_ = Platform::Thread(
         [self = Ref<ProducerSubscription>::Share(this)] { self->Run(); });
   }
@@ -39,14 +40,14 @@ class ProducerSubscription : public SubscriptionState {
   }
 
   void RequestUnsubscribe() noexcept override {
-    // The callbacks that the producer has registered are a part of it, too.
+    // The callbacks that the producer has registered are a part of it as well.
     const RunningScope inside(*this);
     stop_.request_stop();
   }
 
  protected:
-  // Runs the function, and destroys it; returns how it failed. Throws nothing,
-  // but is unwound if the function ends its thread (pthread_exit).
+  // Runs the function, and destroys it. Returns its error, or null. Throws
+  // nothing, but is unwound if the function ends its thread (pthread_exit).
   virtual std::exception_ptr Produce(const std::stop_token& stop) = 0;
 
  private:
@@ -66,36 +67,38 @@ class ProducerSubscription : public SubscriptionState {
     at_end.error = Produce(stop_.get_token());
   }
 
-  // The first who comes joins; who comes later waits for the lock.
+  // The first thread that comes joins; later ones wait for the lock.
   void WaitUntilEnded() noexcept override {
     const std::lock_guard lock(joining_);
     [[maybe_unused]] const Uncancelled uncancelled;
     if (thread_.joinable()) thread_.join();
   }
 
-  // The resubscription whose function has started this producer, and which it
-  // may unsubscribe before that function has returned it. For good: one that is
-  // not returned counts as a part, too.
+  // The resubscription that started this producer from its function, if any.
+  // The producer may unsubscribe it before that function has returned the
+  // producer. Never reset: a producer that is not returned counts as a part as
+  // well.
   const Ref<const OwnerNode> establishes_ = RunningScope::Establishes();
   std::stop_source stop_;
   Platform::Mutex joining_;
   Platform::Thread thread_;  // guarded by joining_
 };
 
-// How the function is called: defined in subscription.h, which knows the types
-// that it may take.
+// Says how the function is called. Defined in subscription.h, which knows the
+// types that the function may take.
 template <typename Producer>
 decltype(auto) CallProducer(Producer& producer, const std::stop_token& stop);
 
-// For a handler of all exceptions. To exit or cancel a thread may unwind it by
-// what is no exception of C++ and must not be stopped: that goes on.
+// For a handler of all exceptions. Exiting or cancelling a thread may unwind it
+// by something that is no C++ exception and must not be stopped: that is
+// rethrown.
 inline std::exception_ptr CurrentException() {
   std::exception_ptr exception = std::current_exception();
   if (exception == nullptr) throw;
   return exception;
 }
 
-// What the function returned, as a failure or none.
+// Converts what the function returned to an error, or to null if it is none.
 inline std::exception_ptr ToError(std::exception_ptr error) noexcept {
   return error;
 }
@@ -114,7 +117,8 @@ class FunctionSubscription final : public ProducerSubscription {
 
  private:
   std::exception_ptr Produce(const std::stop_token& stop) override {
-    // Whatever it captured is gone before the end can be seen.
+    // Everything that the function captured is destroyed before the end can be
+    // seen.
     const Emptier at_end{producer_};
     try {
       using Result = decltype(detail::CallProducer(*producer_, stop));

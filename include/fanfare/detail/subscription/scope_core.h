@@ -2,10 +2,12 @@
 #ifndef FANFARE_DETAIL_SUBSCRIPTION_SCOPE_CORE_H_
 #define FANFARE_DETAIL_SUBSCRIPTION_SCOPE_CORE_H_
 
-// The memory behind a SubscriptionScope: a list of entries, each of which holds
-// one subscription until that has ended. No lock is held while a subscription
-// is asked to end or destroyed, or tells that it ends; under the lock one is
-// only asked for its stage, which may close its Err().
+// A ScopeCore is the memory behind a SubscriptionScope: a list of entries, each
+// of which holds one subscription until that has ended.
+//
+// No lock is held while a subscription is asked to end, is destroyed, or
+// notifies the scope of its end. Under the lock a subscription is only asked
+// for its stage, which may close its Err().
 
 #include <cstddef>
 #include <mutex>
@@ -18,18 +20,19 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class ScopeCore;
 
-// The place of one subscription in its scope. The subscription refers to its
-// entry, and the entry to the subscription until that is forgotten.
+// A ScopeEntry is the place of one subscription in its scope. The subscription
+// refers to its entry, and the entry to the subscription until the entry is
+// forgotten.
 class ScopeEntry final : public Observer, public ListNode<ScopeEntry> {
  public:
   explicit ScopeEntry(Ref<ScopeCore> scope) noexcept;
 
-  // (Not inline, one of them would have every program carry this class.)
+  // (Declared inline: otherwise every program would carry this class.)
   inline void OnEnding() noexcept override;
   inline void OnEnded() noexcept override;
 
-  // A tracked subscription is part of its scope, and of whatever its wrapper is
-  // part of.
+  // A tracked subscription is part of its scope, and of everything that its
+  // wrapper is part of.
   void SetWrappersParent(Ref<OwnerNode> parent) noexcept {
     wrapper_.SetParent(std::move(parent));
   }
@@ -44,20 +47,20 @@ class ScopeEntry final : public Observer, public ListNode<ScopeEntry> {
 
   const Ref<ScopeCore> scope_;
   Wrapper wrapper_;
-  // Guarded by the scope's lock while the entry is in a list; then for whoever
-  // took it out.
+  // Guarded by the scope's lock while the entry is in a list. Afterwards they
+  // belong to the thread that took the entry out.
   Ref<SubscriptionState> subscription_;
   IntrusiveList<ScopeEntry>* list_ = nullptr;
 };
 
 class ScopeCore final : public OwnerNode {
  public:
-  // Takes a subscription in; false: the scope is closed.
+  // Takes a subscription in. Returns false if the scope is closed.
   bool Add(ScopeEntry& entry,
            const Ref<SubscriptionState>& subscription) noexcept {
     Sweep();
-    // First its place in the family: from the moment when it is in a list, it
-    // may close the scope from inside.
+    // The parents are set first. As soon as the entry is in a list, the
+    // subscription's producer may close the scope from inside.
     entry.SetParent(Ref<ScopeCore>::Share(this));
     subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
     const bool notifies = subscription->NotifiesObserver();
@@ -68,7 +71,8 @@ class ScopeCore final : public OwnerNode {
       entry.subscription_ = subscription;
       List* list = &polled_;
       if (notifies) {
-        // One that ends after this look tells, and waits for the lock.
+        // If the subscription ends after this check, it notifies the scope, and
+        // waits for the lock.
         const bool alive = subscription->stage() == Stage::kAlive;
         list = alive ? &notifying_ : &ending_;
       }
@@ -85,16 +89,17 @@ class ScopeCore final : public OwnerNode {
       const std::lock_guard lock(mutex_);
       closed_ = true;
     }
-    // Only now, when no more are added: the caller may be one that was.
+    // Checked only now that no more are added: the caller may run inside one
+    // that was added until now.
     const bool inside = RunningScope::IsInside(*this);
-    // Asks them all, then waits for each. Several threads that close share the
-    // asking, and each waits for all.
+    // Requests the end of all, then waits for each. Several threads that close
+    // share the requests, and each thread waits for all.
     for (;;) {
       const Listed next = NextToAsk();
       if (!next.entry) break;
       next.subscription->RequestUnsubscribe();
     }
-    // Who cannot wait leaves the others to themselves.
+    // A thread that runs inside must not wait for the others, which end later.
     if (inside) return;
     for (;;) {
       const Listed next = NextToAwait();
@@ -104,8 +109,9 @@ class ScopeCore final : public OwnerNode {
     }
   }
 
-  // When the scope itself goes: those that do not tell when they have ended
-  // are let go of, even by somebody who cannot wait for them.
+  // Closes the scope when it is destroyed. Releases subscriptions that do not
+  // notify the scope when they have ended, even if the caller cannot wait for
+  // them.
   void CloseForGood() noexcept {
     Close();
     List gone;
@@ -120,12 +126,12 @@ class ScopeCore final : public OwnerNode {
     for (ScopeEntry* entry = gone.front(); entry != nullptr;
          entry = List::Next(*entry)) {
       entry->subscription_
-          ->OnHandleDropped();  // another scope's is left to that
+          ->OnHandleDropped();  // no effect if it belongs to another scope
     }
     ReleaseRemoved(gone);
   }
 
-  // An entry whose subscription is ending does not count any more, but Close
+  // Stops counting an entry when its subscription is ending; Close() still
   // waits for it.
   void StopCounting(ScopeEntry& entry) noexcept {
     const std::lock_guard lock(mutex_);
@@ -134,7 +140,7 @@ class ScopeCore final : public OwnerNode {
     Append(ending_, entry);
   }
 
-  // Takes an entry out, if it still is in.
+  // Takes an entry out, if it still is in a list.
   void Forget(ScopeEntry& entry) noexcept {
     List gone;
     {
@@ -170,7 +176,8 @@ class ScopeCore final : public OwnerNode {
     return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
   }
 
-  // Forgets those that have ended without telling. Returns how many are alive.
+  // Forgets subscriptions that have ended without notifying the scope. Returns
+  // how many subscriptions are alive.
   std::size_t Sweep() noexcept {
     List gone;
     std::size_t count = 0;
@@ -193,7 +200,8 @@ class ScopeCore final : public OwnerNode {
     return count;
   }
 
-  // With the lock held: both keep the reference that a list has.
+  // The next three need the lock. The first two keep the reference that a list
+  // has.
   void Append(List& list, ScopeEntry& entry) noexcept {
     if (&list == &notifying_) ++notifying_count_;
     list.PushBack(entry);
@@ -208,7 +216,7 @@ class ScopeCore final : public OwnerNode {
     std::exchange(entry.list_, nullptr)->Remove(entry);
   }
 
-  // Without the lock.
+  // Must be called without the lock.
   static void ReleaseRemoved(List& gone) noexcept {
     while (ScopeEntry* entry = gone.PopFront()) {
       const auto owned = Ref<ScopeEntry>::Adopt(entry);
@@ -218,9 +226,9 @@ class ScopeCore final : public OwnerNode {
 
   Platform::Mutex mutex_;  // guards all that follows
   bool closed_ = false;
-  List notifying_;  // of these we hear when they end
-  List polled_;     // these have to be asked
-  List asked_;      // these were asked to end by Close
+  List notifying_;  // these notify the scope when they end
+  List polled_;     // these must be asked whether they have ended
+  List asked_;      // Close has requested the end of these
   List ending_;     // these are ending: they do not count, but Close waits
   std::size_t notifying_count_ = 0;
 };
@@ -231,7 +239,8 @@ inline ScopeEntry::ScopeEntry(Ref<ScopeCore> scope) noexcept
 inline void ScopeEntry::OnEnding() noexcept { scope_->StopCounting(*this); }
 inline void ScopeEntry::OnEnded() noexcept { scope_->Forget(*this); }
 
-// What Track returns: the tracked subscription, but dropping it is harmless.
+// A ScopeWrapper is what Track returns: the tracked subscription, except that
+// destroying its handle does not unsubscribe.
 class ScopeWrapper final : public SubscriptionState {
  public:
   ScopeWrapper(const Ref<ScopeCore>& scope, Ref<SubscriptionState> tracked)
@@ -246,7 +255,7 @@ class ScopeWrapper final : public SubscriptionState {
   }
   void Unsubscribe() noexcept override {
     tracked_->Unsubscribe();
-    // Of the others the scope hears.
+    // The others notify the scope.
     if (!tracked_->NotifiesObserver() && tracked_->stage() == Stage::kEnded) {
       scope_->Forget(*entry_);
     }

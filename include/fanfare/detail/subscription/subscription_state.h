@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_
 #define FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_
 
-// What every kind of subscription is made of: how it is asked to end, how one
-// waits for that, and who is told.
+// A SubscriptionState is what every kind of subscription is made of: how it is
+// asked to end, how a thread waits for that, and what is notified.
 
 #include <exception>
 #include <utility>
@@ -15,11 +15,12 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// The channel that tells the error of a subscription.
+// The channel that reports the error of a subscription.
 using ErrChannel = ChannelCore<std::exception_ptr>;
 
-// One that is closed, for what has no error to tell. Never destroyed, so that
-// subscriptions with static storage can use it till the end.
+// Returns a closed channel, for a subscription that has no error to report. The
+// channel is never destroyed, so that subscriptions with static storage can use
+// it until the end.
 inline Ref<ErrChannel> ClosedErr() {
   static ErrChannel* const closed = [] {
     ErrChannel* const made = ErrChannel::Make(1).Release();
@@ -29,13 +30,14 @@ inline Ref<ErrChannel> ClosedErr() {
   return Ref<ErrChannel>::Share(closed);
 }
 
-// Is told when a subscription ends. Both are called outside all locks, and more
-// than once if several threads end the subscription together.
+// An Observer is notified when a subscription ends. Both functions are called
+// outside all locks, and more than once if several threads end the subscription
+// together.
 class Observer : public OwnerNode {
  public:
-  // Before Err() is closed.
+  // Called before Err() is closed.
   virtual void OnEnding() noexcept = 0;
-  // After.
+  // Called after Err() is closed.
   virtual void OnEnded() noexcept = 0;
 };
 
@@ -53,16 +55,16 @@ class SubscriptionState : public OwnerNode {
     }
   }
 
-  // Asks for the end. Never waits for a producer.
+  // Requests the end. Never waits for a producer.
   virtual void RequestUnsubscribe() noexcept = 0;
 
-  // Asks for the end and waits for it, unless the caller runs inside.
+  // Requests the end and waits for it, unless the caller runs inside.
   virtual void Unsubscribe() noexcept {
     RequestUnsubscribe();
     if (!RunningScope::IsInside(*this)) WaitUntilEnded();
   }
 
-  // What the destructor of the handle does.
+  // Does what the destructor of the handle does.
   virtual void OnHandleDropped() noexcept { Unsubscribe(); }
 
   virtual Ref<ErrChannel> Err() {
@@ -71,7 +73,7 @@ class SubscriptionState : public OwnerNode {
       Ref<ErrChannel> made = ErrChannel::Make(1);
       if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
     }
-    // Finish() may have looked for a channel before this one was there.
+    // Finish() may have read err_ before this channel was there.
     Finished();
     return Ref<ErrChannel>::Share(err);
   }
@@ -81,25 +83,26 @@ class SubscriptionState : public OwnerNode {
     return ended_.load() ? Stage::kEnding : Stage::kAlive;
   }
 
-  // False: a watcher is not told; stage() has to be asked.
+  // Returns false if an observer is not notified; stage() must then be polled.
   [[nodiscard]] virtual bool NotifiesObserver() const noexcept { return true; }
 
-  // Its parent, a Observer, is told from now on.
+  // From now on the parent, which must be an Observer, is notified.
   void Observe() noexcept { observed_.store(true); }
-  // After Observe: tells it of an end that came before. (Of one that has only
-  // begun it was told, or has learned from stage().)
+  // Called after Observe(): notifies the parent of an end that came before. (If
+  // the end has only begun, the parent was notified, or has learnt it from
+  // stage().)
   void NotifyParent() noexcept {
     if (Finished()) observer().OnEnded();
   }
 
  protected:
-  // Ends the subscription. May be called by several threads; when any call
-  // returns all of it has been done. An error is told only if Err() was called
+  // Ends the subscription. Several threads may call it; when any call returns,
+  // all of it has been done. An error is reported only if Err() was called
   // before.
   //
-  // All accesses to ended_, finished_, err_ and observed_, but the
-  // destructor's, are sequentially consistent: each side writes its own and
-  // then reads the other's, so at least one of them sees both.
+  // All accesses to ended_, finished_, err_ and observed_ are sequentially
+  // consistent, except those of the destructor. Each side writes its own
+  // variable and then reads the other's, so at least one of them sees both.
   void Finish(std::exception_ptr error = nullptr) noexcept {
     ended_.store(true);
     if (observed_.load()) observer().OnEnding();
@@ -112,11 +115,12 @@ class SubscriptionState : public OwnerNode {
   }
 
  private:
-  // Blocks until the subscription has ended, where a producer has to.
+  // Blocks until the subscription has ended, if it has a producer to wait for.
   virtual void WaitUntilEnded() noexcept {}
 
-  // Whether Err() has all that comes. Whoever finds that closes it: between the
-  // two, Finish() may lose its processor for long.
+  // Returns whether Err() has received all that it ever will. The thread that
+  // finds this closes the channel, because the thread in Finish() may be
+  // preempted in between.
   bool Finished() const noexcept {
     if (!finished_.load()) return false;
     if (ErrChannel* err = err_.load()) err->Close();
@@ -127,14 +131,15 @@ class SubscriptionState : public OwnerNode {
     return static_cast<Observer&>(*parent());
   }
 
-  // The small ones last: a derived class goes on in what is left of the word.
+  // The small members come last: a derived class continues in the rest of the
+  // word.
   Platform::Atomic<ErrChannel*> err_{nullptr};  // a counted reference
   Platform::Atomic<bool> ended_{false};
   Platform::Atomic<bool> finished_{false};  // and Err() has its error
-  Platform::Atomic<bool> observed_{false};  // the parent is a Observer
+  Platform::Atomic<bool> observed_{false};  // the parent is an Observer
 };
 
-// A subscription that has ended when it is made.
+// An EndedSubscription has ended when it is made.
 class EndedSubscription final : public SubscriptionState {
  public:
   EndedSubscription() noexcept { Finish(); }

@@ -2,7 +2,7 @@
 #ifndef FANFARE_DETAIL_SUBSCRIPTION_WRAPPED_H_
 #define FANFARE_DETAIL_SUBSCRIPTION_WRAPPED_H_
 
-// A user-defined source of events as a subscription.
+// A WrappedSubscription is a user-defined source of events as a subscription.
 
 #include <utility>
 
@@ -17,8 +17,8 @@ class WrappedSubscription final : public SubscriptionState {
  public:
   WrappedSubscription(Source&& source, Ref<ErrChannel> err)
       : source_(std::move(source)), err_(std::move(err)) {}
-  // A scope may let go of one that has ended by itself: it may have a thread to
-  // join.
+  // A scope may release a source that has ended without a call of
+  // Unsubscribe(). The source may still have a thread to join.
   ~WrappedSubscription() override {
     if (!unsubscribed_.load(std::memory_order_relaxed)) source_.Unsubscribe();
   }
@@ -42,7 +42,7 @@ class WrappedSubscription final : public SubscriptionState {
 
  private:
   Source source_;
-  const Ref<ErrChannel> err_;  // null: it never tells
+  const Ref<ErrChannel> err_;  // null: it never reports an end
   Platform::Atomic<bool> unsubscribed_{false};
 };
 

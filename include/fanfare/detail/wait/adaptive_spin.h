@@ -2,21 +2,23 @@
 #ifndef FANFARE_DETAIL_WAIT_ADAPTIVE_SPIN_H_
 #define FANFARE_DETAIL_WAIT_ADAPTIVE_SPIN_H_
 
-// How a thread polls before it sleeps: the one polling policy of the library.
+// AdaptiveSpin is how a thread polls before it sleeps: the one polling policy
+// of the library.
 //
 // What a thread waits for is often about to come, and to sleep and be woken
-// costs tens of microseconds. So it polls for about as long as that would have
-// cost. All budgets are times, because a pause of one processor takes a third
-// of another's. Two things are learnt, for each thread:
-//   - whether a core is free. A yield comes back at once if no other thread
-//     wants the core; then to spin harms no other thread, and a spin sees the
-//     answer of another core at once. Where the yield let others run, the
-//     thread yields only: the answer may have to come from one of them.
+// costs tens of microseconds. So a thread polls for about as long as that would
+// have cost. All budgets are times, because a pause of one processor takes a
+// third of another's. Three things are learnt, for each thread:
+//   - whether a core is free. A yield returns at once if no other thread wants
+//     the core. In that case spinning harms no other thread, and a spin sees
+//     the answer of another core at once. If the yield let others run, the
+//     thread only yields, because the answer may have to come from one of them.
 //   - how long polling pays off. A sleep that was shorter than the longest poll
 //     doubles the budget, a longer one halves it.
 //   - whether values come in numbers. If they do, it pays to let them gather:
-//     fewer looks, each of which takes a cache line from the sender. If they
-//     come one by one, that would only delay them.
+//     the thread polls less often, and each poll takes a cache line from the
+//     sender. If values come one by one, letting them gather would only delay
+//     them.
 
 #include <cstddef>
 
@@ -35,7 +37,8 @@ class AdaptiveSpin {
     return Platform::Local<AdaptiveSpin>();
   }
 
-  // Calls `ready()` until it returns true, or until the budget is used up.
+  // Calls `ready()` until it returns true or the budget is used up. Returns
+  // whether `ready()` did.
   bool Poll(FunctionRef<bool()> ready) {
     Clock::duration used{};
     do {
@@ -48,7 +51,7 @@ class AdaptiveSpin {
     return false;
   }
 
-  // The spin alone, where a core is free.
+  // Spins only, and only if a core is free.
   bool Spin(FunctionRef<bool()> ready) {
     if (crowded_) return false;
     const auto end = Clock::now() + Platform::kSpinTime;
@@ -59,8 +62,8 @@ class AdaptiveSpin {
     return false;
   }
 
-  // Lets other threads run: once, and again until `time` has passed, if there
-  // are none. Returns how much of the time the thread itself used.
+  // Yields once, and again until `time` has passed or another thread has run.
+  // Returns how much of the time this thread itself used.
   Clock::duration GiveWay(Clock::duration time = {}) noexcept {
     const auto start = Clock::now();
     auto now = start;
@@ -73,8 +76,9 @@ class AdaptiveSpin {
     return crowded_ ? Clock::duration(kCrowdedYield) : now - start;
   }
 
-  // Whether to spin for the next value instead of letting values gather. Once
-  // in a while the answer is no, to find out whether they come in numbers now.
+  // Returns whether to spin for the next value instead of letting values
+  // gather. Occasionally returns false, to find out whether values come in
+  // numbers now.
   [[nodiscard]] bool SpinsForValues() noexcept {
     if (crowded_ || in_vain_ < kGatherInVain) return false;
     if (++spins_ < kSpinsPerGather) return true;
@@ -82,7 +86,7 @@ class AdaptiveSpin {
     return false;
   }
 
-  // Time was given to values to gather: so many have.
+  // Learns how many values have gathered in the time that they were given.
   void Gathered(std::size_t values) noexcept {
     if (values >= kMany) {
       in_vain_ = 0;
@@ -91,7 +95,8 @@ class AdaptiveSpin {
     }
   }
 
-  // Would a longer poll have been cheaper than that sleep?
+  // Adapts the budget: doubles it if a longer poll would have been cheaper than
+  // that sleep, and halves it otherwise.
   void Slept(Clock::duration duration) noexcept {
     budget_ = duration < kMost ? 2 * budget_ : budget_ / 2;
     if (budget_ > kMost) budget_ = kMost;
@@ -101,13 +106,14 @@ class AdaptiveSpin {
  private:
   static constexpr Clock::duration kMost = Platform::kLongestPoll;
   static constexpr Clock::duration kLeast = Platform::kSpinTime;
-  // Longer than any kernel takes to find no other thread; shorter than two
-  // switches of threads.
+  // Longer than any kernel takes to find no other thread, and shorter than two
+  // context switches.
   static constexpr std::chrono::microseconds kLongestIdleYield{2};
   static constexpr std::chrono::microseconds kCrowdedYield{1};
 
   static constexpr std::size_t kMany = 8;
-  // More than once in a row, because a sender of many may be away for a while.
+  // More than one failure in a row, because a sender of many values may be away
+  // for a while.
   static constexpr int kGatherInVain = 8;
   static constexpr int kSpinsPerGather = 512;
 
@@ -117,11 +123,11 @@ class AdaptiveSpin {
   Clock::duration budget_ = kMost;
 };
 
-// For what is done before an operation is queued in a channel that buffers: a
-// few attempts, until one no longer returns kPending. Few, because a thread
-// that is not queued may be overtaken. Between two attempts some time passes: a
-// thread that polls too often finds few values each time, and takes the
-// channel's memory from the other side.
+// Makes a few attempts before an operation is queued in a channel that buffers,
+// until one no longer returns kPending. There are only a few, because an
+// operation that is not queued may be overtaken. Some time passes between two
+// attempts. A thread that polls too often finds few values each time, and takes
+// the channel's memory from the other side.
 inline Outcome PollBeforeQueueing(Deadline deadline,
                                   const std::stop_token& stop,
                                   FunctionRef<Outcome()> attempt) noexcept {
@@ -137,9 +143,9 @@ inline Outcome PollBeforeQueueing(Deadline deadline,
   return Outcome::kPending;
 }
 
-// The same for a receive from a channel with room for one value, where no more
-// can gather: a spin, because a value is received sooner from the ring than
-// from a send that meets a receive in the queue.
+// Like PollBeforeQueueing(), for a receive from a channel with room for one
+// value, where no more can gather. It spins, because a value is received sooner
+// from the ring than from a send that matches a receive in the queue.
 inline Outcome SpinBeforeQueueing(Deadline deadline,
                                   const std::stop_token& stop,
                                   FunctionRef<Outcome()> attempt) noexcept {
@@ -152,9 +158,9 @@ inline Outcome SpinBeforeQueueing(Deadline deadline,
   return outcome;
 }
 
-// The first for a receive from a channel that buffers, or the second if its
-// thread has learnt that values come one by one. `left()` is how many values
-// are in the channel.
+// For a receive from a channel that buffers: PollBeforeQueueing(), or
+// SpinBeforeQueueing() if the thread has learnt that values come one by one.
+// `left()` returns how many values are in the channel.
 inline Outcome PollForValues(Deadline deadline, const std::stop_token& stop,
                              FunctionRef<Outcome()> attempt,
                              FunctionRef<std::size_t()> left) noexcept {

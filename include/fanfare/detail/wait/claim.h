@@ -4,9 +4,9 @@
 
 // A claim decides which of several operations of one waiter goes ahead.
 //
-// All operations of a Select share one, and the first thread to claim it wins.
-// A thread that loses leaves the operation alone. An operation without a claim
-// belongs to the thread that takes it out of its queue.
+// All operations of a Select share one claim, and the first thread to claim it
+// wins. A thread that loses leaves the operation alone. An operation without a
+// claim belongs to the thread that takes it out of its queue.
 
 #include <cstdint>
 
@@ -17,18 +17,21 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Claim {
  public:
-  // Claims for `winner`; false: another one has won.
+  // Claims for `winner`. Returns false if another operation has won.
   bool Try(Operation& winner) noexcept { return Take(Word(winner)); }
 
   enum class Pair { kClaimed, kMineLost, kTheirsLost };
 
-  // Claims `mine` and `theirs` together or neither, for two waiters that meet
-  // while each may still be claimed elsewhere: two Selects on crossed channels.
+  // Claims `mine` and `theirs` together or neither. Two waiters need this when
+  // they match while each may still be claimed elsewhere: two Selects on
+  // crossed channels.
+  //
   // The claim at the lower address is held for the few instructions until the
-  // other is decided. Whoever meets a held claim waits for it, and the one that
-  // holds it waits for higher addresses only: so it ends. After the protocol of
-  // Reppy, Russo and Xiao, "Parallel Concurrent ML" (2009), which backs off
-  // and retries instead of keeping an order.
+  // other one is decided. A thread that finds a claim held waits for it. The
+  // thread that holds a claim waits only for claims at higher addresses, so the
+  // waiting ends. The protocol follows Reppy, Russo and Xiao, "Parallel
+  // Concurrent ML" (2009), which backs off and retries instead of keeping an
+  // order.
   static Pair TryBoth(Claim& mine, Operation& my_winner, Claim& theirs,
                       Operation& their_winner) noexcept {
     const bool mine_first = reinterpret_cast<std::uintptr_t>(&mine) <
@@ -48,7 +51,7 @@ class Claim {
     return Pair::kClaimed;
   }
 
-  // For the waiter, once it knows that somebody has won.
+  // For the waiter, once it knows that an operation has won.
   [[nodiscard]] Operation* winner() const noexcept {
     return reinterpret_cast<Operation*>(state_.load(std::memory_order_acquire));
   }
@@ -62,8 +65,9 @@ class Claim {
     return reinterpret_cast<std::uintptr_t>(&winner);
   }
 
-  // Acquire and release: the loser sees what the winner did before it won, and
-  // whoever comes after TryBoth what was done before that opened the claim.
+  // Acquire and release: the loser sees what the winner did before it won. A
+  // thread that takes the claim after TryBoth() sees what was done before
+  // TryBoth() opened it.
   bool Take(std::uintptr_t next) noexcept {
     SpinWait<Platform> held;
     std::uintptr_t state = kOpen;
@@ -80,8 +84,8 @@ class Claim {
 };
 
 // Claims `theirs`, found in a queue, on behalf of `mine`, which is not queued.
-// `claim` is mine's where mine may be claimed elsewhere at this moment, else
-// null.
+// `claim` is the claim of `mine` if `mine` may be claimed elsewhere meanwhile,
+// and null otherwise.
 inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
                                  Operation& theirs) noexcept {
   if (claim == nullptr) {

@@ -2,7 +2,8 @@
 #ifndef FANFARE_DETAIL_WAIT_COMPLETION_LATCH_H_
 #define FANFARE_DETAIL_WAIT_COMPLETION_LATCH_H_
 
-// How a thread waits for all of its operations, not for one of them: it counts.
+// A CompletionLatch lets a thread wait for all of its operations instead of one
+// of them: it counts.
 
 #include <cstddef>
 
@@ -11,7 +12,7 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// The thread in Send, as the channels that keep its offers see it.
+// Represents the thread in Send to the channels that keep its offers.
 class CompletionLatch final : public Waker {
  public:
   void Completed(Outcome outcome) noexcept override {
@@ -24,19 +25,21 @@ class CompletionLatch final : public Waker {
     }
   }
 
-  // For the sender, once it has offered the value everywhere. The count was
-  // negative where offers were completed before, so nobody saw it reach zero
-  // too early. True: all have been completed.
+  // For the sender, once it has offered the value everywhere. Offers that were
+  // completed earlier have made the count negative, so it could not reach zero
+  // too early. Returns true if all offers have been completed.
   bool Expect(std::ptrdiff_t offers) noexcept {
     return outstanding_.fetch_add(offers, std::memory_order_acq_rel) == -offers;
   }
 
-  // As many offers will not be completed any more. True: that was the rest.
+  // Tells the latch that this many offers will not be completed any more.
+  // Returns true if no other offers are outstanding.
   bool Withdraw(std::ptrdiff_t offers) noexcept {
     return outstanding_.fetch_sub(offers, std::memory_order_acq_rel) == offers;
   }
 
-  // Blocks until all have been completed (true), or the deadline or a stop.
+  // Blocks until all offers have been completed. Returns false if the deadline
+  // or a stop came first.
   bool Wait(const Deadline& deadline, const std::stop_token& stop) {
     const std::stop_callback on_stop(
         stop, [this]() noexcept { parker_.Signal(kStopped); });
@@ -45,7 +48,7 @@ class CompletionLatch final : public Waker {
   }
   void WaitForAll() noexcept { parker_.Wait(kAllCompleted, Deadline::Never()); }
 
-  // How many were completed without a delivery.
+  // Returns how many offers were completed without a delivery.
   [[nodiscard]] std::size_t refused() const noexcept {
     return refused_.load(std::memory_order_relaxed);
   }

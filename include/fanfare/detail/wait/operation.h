@@ -2,30 +2,32 @@
 #ifndef FANFARE_DETAIL_WAIT_OPERATION_H_
 #define FANFARE_DETAIL_WAIT_OPERATION_H_
 
-// One waiting operation: the one hard idea of the library, in three parts.
+// An Operation is one send or receive that waits: the one hard idea of the
+// library, in three parts.
 //
-// An *operation* is a send or a receive that could not go ahead and stands in
+// An *operation* is a send or a receive that could not go ahead, and stands in
 // the queue of its channel. It lives where its waiter lives (on the stack of a
 // blocked call, in a feed's subscription), so queueing allocates nothing. A
-// channel knows nothing else about who waits.
+// channel knows nothing else about the waiter.
 //
-// A *claim* decides which of several operations of one waiter goes ahead: all
-// operations of a Select share one, and the first to claim it wins. Whoever
-// loses leaves the operation alone. An operation without a claim (a feed's,
-// which completes all of its operations) belongs to who takes it out of the
-// queue.
+// A *claim* decides which of several operations of one waiter goes ahead. All
+// operations of a Select share one claim, and the first thread to claim it
+// wins. A thread that loses leaves the operation alone. A feed completes all of
+// its operations, which have no claim. An operation without a claim belongs to
+// the thread that takes it out of the queue.
 //
-// A *waker* is told that an operation was completed: once for each, and after
-// the channel's locks were released. It is what differs between a thread, a
-// feed's Send and a coroutine.
+// A *waker* is notified that an operation was completed: once for each
+// operation, and after the channel's locks were released. A thread, a feed's
+// Send and a coroutine differ in nothing but their wakers.
 //
 // The life of an operation. (1) The owner queues it under the channel's lock.
 // (2a) A counterpart takes it out under the same lock, claims it, moves the
-// value, unlocks, and calls Completed() as the very last thing; the owner waits
-// for that call before it lets the operation go. Or (2b) the owner gives up: it
-// claims first, so that nobody else can, and takes the operation out under the
-// lock. In both cases nobody touches the operation afterwards: before the claim
-// it is guarded by the lock, after it by the call that is still to come.
+// value, unlocks, and calls Completed() as the very last thing. The owner waits
+// for that call before it destroys or reuses the operation. Or (2b) the owner
+// gives up. It claims first, so that no other thread can, and takes the
+// operation out under the lock. In both cases no thread touches the operation
+// afterwards: before the claim it is guarded by the lock, after it by the call
+// that is still to come.
 
 #include <cstdint>
 
@@ -39,8 +41,8 @@ enum class Outcome : std::uint8_t {
   kDone,     // the value was moved
   kClosed,   // the channel is closed (for a receive: and empty)
   kLost,     // the waiter was claimed for another of its operations
-  // Between the parts of a channel alone:
-  kCounterpartWaits,  // to match a queued operation takes both locks
+  // The next two are used only between the parts of a channel:
+  kCounterpartWaits,  // matching a queued operation takes both locks
   kBiasedElsewhere,   // the lock of the back is biased to another owner
 };
 
@@ -57,18 +59,20 @@ class Waker {
 class Claim;
 
 struct Operation : ListNode<Operation> {
-  // A send: the T to move from. A receive: the std::optional<T> to fill.
+  // For a send, the T to move from; for a receive, the std::optional<T> to
+  // fill.
   void* value = nullptr;
-  // Null: to take it out of the queue is to claim it.
+  // If null, taking the operation out of the queue claims it.
   Claim* claim = nullptr;
   Waker* waker = nullptr;
-  // The next three are guarded by the channel's lock while it is queued.
+  // The next three are guarded by the channel's lock while the operation is
+  // queued.
   Outcome outcome = Outcome::kPending;
   bool queued = false;
-  // A send that its channel refuses from now on.
+  // For a send: its channel refuses it from now on.
   bool revoked = false;
-  // A send whose value is a copy for it alone, to be destroyed by whoever moves
-  // from it; false once that was done.
+  // For a send: its value is a copy for this operation alone. The thread that
+  // moves from the copy must destroy it, and sets this to false.
   bool owns_value = false;
 };
 

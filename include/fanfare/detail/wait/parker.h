@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_WAIT_PARKER_H_
 #define FANFARE_DETAIL_WAIT_PARKER_H_
 
-// How a thread waits: the one place in the library where one sleeps until it is
-// woken.
+// A Parker is where a thread waits: the one place in the library where a thread
+// sleeps until it is woken.
 
 #include <mutex>
 
@@ -15,14 +15,14 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Lives on the stack of the thread that waits and takes signals of other
-// threads.
+// A Parker lives on the stack of the thread that waits, and takes signals of
+// other threads.
 //
-// Whoever signals a waiter that is awake touches the parker once and never
-// again, so that the waiter may leave, and destroy the parker, as soon as it
-// sees the signal. Once the waiter has gone to sleep, signals are set and seen
-// under the lock: then it cannot leave before the one who signals has let go of
-// the lock, which is the last that it touches.
+// Lifetime: a signaller touches the parker of an awake waiter exactly once. So
+// the waiter may leave, and destroy the parker, as soon as it sees the signal.
+// Once the waiter has gone to sleep, signals are set and seen under the mutex.
+// So the waiter cannot leave before the signaller has unlocked the mutex, which
+// is the signaller's last access.
 class Parker {
  public:
   // Sets the bits of `signal` and wakes the waiter.
@@ -40,8 +40,8 @@ class Parker {
     signalled_.notify_one();
   }
 
-  // Blocks until one of `wanted` has been signalled (true) or until the
-  // deadline (false).
+  // Blocks until one of the bits of `wanted` has been signalled. Returns false
+  // if the deadline came first.
   bool Wait(unsigned wanted, Deadline deadline) noexcept {
     bool expired = deadline.Expired();
     if (!expired) {
@@ -66,7 +66,7 @@ class Parker {
       }
       lock.unlock();
       AdaptiveSpin::OfThisThread().Slept(Platform::Clock::now() - start);
-      // Without the lock: it may ask a clock of the user's.
+      // Without the mutex, because this may call a user-defined clock.
       expired = deadline.Expired();
     }
   }
@@ -85,8 +85,9 @@ class Parker {
   static constexpr unsigned kAsleep = 1U << 31;
 
   Platform::Mutex mutex_;
-  Platform::ConditionVariable signalled_;  // with mutex_
-  // kAsleep, once set, stays; from then on, changed under mutex_ alone.
+  Platform::ConditionVariable signalled_;  // used with mutex_
+  // kAsleep, once set, stays set; from then on the bits are changed only under
+  // mutex_.
   Platform::Atomic<unsigned> signals_{0};
 };
 

@@ -2,7 +2,7 @@
 #ifndef FANFARE_DETAIL_WAIT_THREAD_WAITER_H_
 #define FANFARE_DETAIL_WAIT_THREAD_WAITER_H_
 
-// A thread as a waiter.
+// A ThreadWaiter is a thread as a waiter.
 
 #include <stop_token>
 
@@ -18,34 +18,34 @@ class ThreadWaiter final : public Waiter {
  public:
   void Completed(Outcome) noexcept override { parker_.Signal(1); }
 
-  // Blocks until an operation has been claimed and completed (true) or until
-  // the deadline (false).
+  // Blocks until an operation has been claimed and completed. Returns false if
+  // the deadline came first.
   bool Wait(const Deadline& deadline) noexcept {
     return parker_.Wait(1, deadline);
   }
 
-  // Claims for `give_up`, unless another operation was claimed before; then
-  // blocks until that is completed. Returns the winner.
+  // Claims for `give_up`, unless another operation was claimed before; in that
+  // case blocks until that operation is completed. Returns the winner.
   Operation& GiveUp(Operation& give_up) noexcept {
     if (!claim.Try(give_up)) Wait(Deadline::Never());
     return winner();
   }
 
-  // Blocks until an operation has been claimed and completed, which is
-  // returned, or until the deadline; then it is `give_up`.
+  // Blocks until an operation has been claimed and completed, and returns it.
+  // Returns `give_up` if the deadline came first.
   Operation& Wait(const Deadline& deadline, Operation& give_up) noexcept {
     return Wait(deadline) ? winner() : GiveUp(give_up);
   }
 
-  // Once one has won.
+  // For the time after an operation has won.
   [[nodiscard]] Operation& winner() const noexcept { return *claim.winner(); }
 
  private:
   Parker parker_;
 };
 
-// Blocks the calling thread until one operation has completed: `start`
-// completes or queues it, `cancel` takes it out of its queue. Returns kPending
+// Blocks the calling thread until `operation` has completed. `start` completes
+// or queues the operation, `cancel` takes it out of its queue. Returns kPending
 // if the deadline or the stop came first.
 FANFARE_COLD inline Outcome WaitFor(
     Operation& operation, const Deadline& deadline, const std::stop_token& stop,

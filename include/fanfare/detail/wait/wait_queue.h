@@ -2,8 +2,9 @@
 #ifndef FANFARE_DETAIL_WAIT_WAIT_QUEUE_H_
 #define FANFARE_DETAIL_WAIT_WAIT_QUEUE_H_
 
-// The operations of one kind that wait at one end of a channel, or for a feed's
-// turn, in the order in which they came. Guarded by the lock of its owner.
+// A WaitQueue holds the operations of one kind that wait at one end of a
+// channel, or for a feed's turn, in the order of their arrival. The lock of its
+// owner guards it.
 
 #include <cstddef>
 
@@ -32,16 +33,18 @@ class WaitQueue {
     return true;
   }
 
-  // Takes out the first operation, or returns null. The caller has to claim it.
+  // Takes out the first operation, or returns null. The caller must claim the
+  // operation.
   Operation* PopFront() noexcept {
     Operation* const first = list_.PopFront();
     if (first != nullptr) first->queued = false;
     return first;
   }
 
-  // Takes out the first operation that can go ahead together with `mine`, which
-  // becomes `partner`; on the way, takes out those that have lost their claim.
-  // Returns kPending if there is none, and kLost if `mine` lost its own claim.
+  // Takes out the first operation that can go ahead together with `mine`, and
+  // sets `partner` to it. On the way, takes out operations that have lost their
+  // claim. Returns kPending if there is no partner, and kLost if `mine` has
+  // lost its claim.
   Outcome Match(Operation& mine, Claim* claim, Operation*& partner) noexcept {
     for (Operation* theirs = list_.front(); theirs != nullptr;) {
       Operation* const next = List::Next(*theirs);
@@ -61,8 +64,9 @@ class WaitQueue {
     return Outcome::kPending;
   }
 
-  // Moves all operations that can still be claimed to `closed`, with that
-  // outcome. The caller completes them once it has released the lock.
+  // Moves all operations that can still be claimed to `closed`, with the
+  // outcome kClosed. The caller must complete them once it has released the
+  // lock.
   void CloseAll(IntrusiveList<Operation>& closed) noexcept {
     while (Operation* operation = PopFront()) {
       if (operation->claim != nullptr && !operation->claim->Try(*operation)) {
@@ -79,7 +83,7 @@ class WaitQueue {
   List list_;
 };
 
-// Completes operations that were closed. Called without a lock.
+// Completes operations that were closed. The caller must hold no lock.
 inline void CompleteAll(IntrusiveList<Operation>& closed) noexcept {
   while (Operation* operation = closed.PopFront()) {
     operation->waker->Completed(Outcome::kClosed);

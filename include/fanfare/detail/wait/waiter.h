@@ -2,12 +2,13 @@
 #ifndef FANFARE_DETAIL_WAIT_WAITER_H_
 #define FANFARE_DETAIL_WAIT_WAITER_H_
 
-// What waits for one of several operations: one for a blocked Send or Receive,
-// many for a Select.
+// A Waiter waits for one of several operations: a blocked Send or Receive has
+// one operation, a Select has many.
 //
-// A waiter is a claim, which its operations share, and a waker, which is told
-// once one of them was claimed and completed. A thread is one kind of waiter
-// (thread_waiter.h). Channels and cases know no other type than this one.
+// A waiter is a claim, which its operations share, and a waker, which is
+// notified once one of them was claimed and completed. A thread is one kind of
+// waiter (thread_waiter.h). Channels and cases know no other type than this
+// one.
 
 #include <fanfare/detail/wait/claim.h>
 #include <fanfare/detail/wait/operation.h>
@@ -16,7 +17,7 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Waiter : public Waker {
  public:
-  // Makes `operation` one of those that this waiter waits for.
+  // Makes `operation` one of the operations that this waiter waits for.
   void Attach(Operation& operation) noexcept {
     operation.claim = &claim;
     operation.waker = this;
