@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""W11: what including a library costs: time to compile, size of a program."""
+"""W11: what including a library costs: time to compile, size of a program.
+
+What a type of event costs is counted in instructions of g++, by cachegrind:
+they do not depend on what else the machine does.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -14,6 +20,9 @@ from tools.measure import CaseFailed, Job, Plan
 
 COMPILE_TIME = "W11_CompileTime"
 PROGRAM_SIZE = "W11_ProgramSize"
+FIRST_TYPE = "W11_FirstType"  # more than the headers alone
+FURTHER_TYPE = "W11_FurtherType"
+FIVE_TYPES = "W11_FiveTypes"  # the whole program
 STANDARD_HEADERS = "standard_headers"
 
 
@@ -23,6 +32,8 @@ class Library:
     # One value through the smallest program.
     use: str = ""
     libraries: tuple[str, ...] = ()
+    # The same with the type Event, in a function of its own.
+    event: str = ""
 
 
 LIBRARIES = {
@@ -31,6 +42,9 @@ LIBRARIES = {
         "fanfare::Feed<int> feed; fanfare::Channel<int> channel(1);"
         " auto subscription = feed.Subscribe(channel);"
         " feed.Send(0); return *channel.Receive();",
+        event="fanfare::Feed<Event> feed; fanfare::Channel<Event> channel(1);"
+        " auto subscription = feed.Subscribe(channel);"
+        " feed.Send(Event{0}); return channel.Receive()->value;",
     ),
     "moodycamel": Library(
         ("readerwriterqueue/readerwritercircularbuffer.h",),
@@ -57,6 +71,9 @@ LIBRARIES = {
         ("boost/signals2.hpp",),
         "boost::signals2::signal<void(int)> signal; int value;"
         " signal.connect([&](int i) { value = i; }); signal(0); return value;",
+        event="boost::signals2::signal<void(const Event&)> signal; int value;"
+        " auto c = signal.connect([&](const Event& e) { value = e.value; });"
+        " signal(Event{0}); return value;",
     ),
     "sigslot": Library(
         ("sigslot/signal.hpp",),
@@ -88,6 +105,14 @@ class Bench:
                 plan[COMPILE_TIME][rival] = self._compile_time(rival)
             if rival in LIBRARIES:
                 plan[PROGRAM_SIZE][rival] = self._program_size(rival)
+            if self._can_count() and self._libraries[rival].event:
+                for case, more, less in (
+                    (FIRST_TYPE, 1, 0),
+                    (FURTHER_TYPE, 2, 1),
+                    (FIVE_TYPES, 5, None),
+                ):
+                    job = self._instructions(rival, more, less)
+                    plan.setdefault(case, {})[rival] = job
         return plan
 
     def _compile_time(self, rival: str) -> Job:
@@ -114,6 +139,49 @@ class Bench:
 
         program.unlink(missing_ok=True)
         return job
+
+    def _can_count(self) -> bool:
+        """Whether there are valgrind and a compiler with -wrapper, g++."""
+        done = subprocess.run(
+            [self._compiler, "--version"], capture_output=True, text=True
+        )
+        gnu = "Free Software Foundation" in done.stdout
+        return gnu and shutil.which("valgrind") is not None
+
+    def _instructions(self, rival: str, more: int, less: int | None) -> Job:
+        def job() -> dict[str, float]:
+            count = self._count(rival, more)
+            if less is not None:
+                count -= self._count(rival, less)
+            return {"instructions": count}
+
+        return job
+
+    @functools.cache  # they are the same each time
+    def _count(self, rival: str, types: int) -> int:
+        """To compile a program with so many types of events."""
+        library = self._libraries[rival]
+        lines = [f"#include <{header}>" for header in library.headers]
+        for number in range(types):
+            lines += [
+                f"namespace event{number} {{",
+                "struct Event { int value; };",
+                f"int Use() {{ {library.event} }}",
+                "}",
+            ]
+        source = self._build / f"types{types}_{rival}.cc"
+        source.write_text("\n".join([*lines, ""]))
+        counter = (
+            "valgrind,--tool=cachegrind,--cache-sim=no,"
+            "--cachegrind-out-file=/dev/null"
+        )
+        said = self._compile(
+            ["-wrapper", counter, "-S", source, "-o", "/dev/null"]
+        )
+        refs = re.search(r"I\s+refs:\s+([\d,]+)", said)
+        if refs is None:
+            raise CaseFailed("cachegrind tells no number")
+        return int(refs[1].replace(",", ""))
 
     def _write(self, rival: str, kind: str, body: str) -> Path:
         headers = self._libraries[rival].headers

@@ -7,7 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.compile_cost import COMPILE_TIME, STANDARD_HEADERS
+from tools.compile_cost import (
+    COMPILE_TIME,
+    FIVE_TYPES,
+    FURTHER_TYPE,
+    STANDARD_HEADERS,
+)
 from tools.measure import Results
 
 
@@ -120,6 +125,8 @@ GOALS = (
         0.25,
         difference=True,
     ),
+    Goal("5. a further type", FURTHER_TYPE, "signals2", 0.35),
+    Goal("5. five types", FIVE_TYPES, "signals2", 0.55),
     Goal("6. one at a time", "W13_Bursts/.*", "crossbeam", 1.2),
     *(
         Goal(f"6. keeping up, {word}", "W14_.*", rival, 1.0, metric=metric)
@@ -168,4 +175,6 @@ def _values(goal: Goal, results: Results) -> Iterator[tuple[float, str]]:
 def _metric(case: str) -> str:
     if case == COMPILE_TIME:
         return "seconds"
+    if case in (FURTHER_TYPE, FIVE_TYPES):
+        return "instructions"
     return "bytes" if case.startswith("W10_") else "ns"

@@ -16,7 +16,17 @@ from tools.build import note
 # What programs report and results keep, the most telling first; "ns" are per
 # delivery, p50, p99 and p999 are quantiles of latency in nanoseconds, and
 # "cpu" is the processor time of the process in nanoseconds per event.
-METRICS = ("p50", "p99", "p999", "cpu", "bytes", "seconds", "kilobytes", "ns")
+METRICS = (
+    "p50",
+    "p99",
+    "p999",
+    "cpu",
+    "bytes",
+    "seconds",
+    "kilobytes",
+    "instructions",
+    "ns",
+)
 
 TIMEOUT_SECONDS = 300
 

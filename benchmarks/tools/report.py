@@ -53,6 +53,9 @@ TITLES = {
     "W16_FeedsAtOnce": "W16: four feeds and a sender, at once, ns per value",
     "W11_CompileTime": "W11: seconds to compile a program that includes it",
     "W11_ProgramSize": "W11: KiB of a small stripped program",
+    "W11_FirstType": "W11: a type of event, instructions of the compiler",
+    "W11_FurtherType": "W11: a further type, instructions of the compiler",
+    "W11_FiveTypes": "W11: five types, instructions of the compiler",
 }
 
 METRIC_TITLES = {
@@ -148,6 +151,9 @@ def shown(scenario: str) -> tuple[str, ...]:
         "W10_Memory": "bytes",
         "W11_CompileTime": "seconds",
         "W11_ProgramSize": "kilobytes",
+        "W11_FirstType": "instructions",
+        "W11_FurtherType": "instructions",
+        "W11_FiveTypes": "instructions",
     }
     return (fixed.get(scenario, "ns"),)
 
