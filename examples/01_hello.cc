@@ -1,16 +1,26 @@
-// One feed, two subscribers: both hear the same news.
+// A slow subscriber does not hold up the sender.
 
+#include <chrono>
 #include <iostream>
-#include <string>
+#include <thread>
 
 #include <fanfare/fanfare.h>
 
 int main() {
-  fanfare::Feed<std::string> news;
-  fanfare::Channel<std::string> ann(1), bob(1);
-  auto ann_listens = news.Subscribe(ann);
-  auto bob_listens = news.Subscribe(bob);
+  using namespace std::chrono_literals;
+  fanfare::Feed<int> ticks;
 
-  std::cout << news.Send("Hello, fanfare!") << " subscribers\n";
-  std::cout << "ann: " << *ann.Receive() << "\nbob: " << *bob.Receive() << '\n';
+  fanfare::Channel<int> log(100);  // may fall 100 ticks behind
+  fanfare::Subscription logging = ticks.Subscribe(log);
+  std::jthread logger([log] {
+    for (int tick : log) std::cout << "tick " << tick << '\n';
+  });
+
+  fanfare::Channel<int> stuck;  // no thread receives from this one
+  fanfare::Subscription sticking = ticks.Subscribe(stuck);
+
+  ticks.SendFor(1, 10ms);  // `log` takes the value, `stuck` does not
+  sticking.Unsubscribe();  // would also release a Send that is blocked
+  ticks.Send(2);
+  log.Close();  // ends the loop above once the channel is empty
 }
