@@ -3,7 +3,7 @@
 # Every scenario of the model checker has a fault in mutants/mutants.txt that it
 # has to notice, and each that is named there exists. Lists the others.
 
-file(GLOB sources ${CMAKE_CURRENT_LIST_DIR}/model/*_scenarios.cc)
+file(GLOB sources ${CMAKE_CURRENT_LIST_DIR}/../model/*_scenarios.cc)
 set(wanted "")
 foreach(source IN LISTS sources)
   file(READ ${source} text)
@@ -12,7 +12,7 @@ foreach(source IN LISTS sources)
 endforeach()
 list(TRANSFORM wanted REPLACE "Scenario{[ \n]*\"|\"" "")
 
-file(READ ${CMAKE_CURRENT_LIST_DIR}/mutants/mutants.txt text)
+file(READ ${CMAKE_CURRENT_LIST_DIR}/../mutants/mutants.txt text)
 string(REGEX MATCHALL "model_check:[a-z_]+" named "${text}")
 list(TRANSFORM named REPLACE "model_check:" "")
 

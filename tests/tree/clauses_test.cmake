@@ -4,7 +4,7 @@
 # behaviours 1 to 41 is named by a test case: "F5 U2: unsubscribing …",
 # "Go 7: …". Lists those that are not.
 
-file(GLOB headers ${CMAKE_CURRENT_LIST_DIR}/../include/fanfare/*.h)
+file(GLOB headers ${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/*.h)
 set(wanted "")
 foreach(header IN LISTS headers)
   file(READ ${header} text)
@@ -19,7 +19,7 @@ foreach(behaviour RANGE 1 41)
 endforeach()
 list(REMOVE_DUPLICATES wanted)
 
-file(GLOB tests ${CMAKE_CURRENT_LIST_DIR}/*_test.cc)
+file(GLOB tests ${CMAKE_CURRENT_LIST_DIR}/../*/*_test.cc)
 set(named "")
 foreach(test IN LISTS tests)
   file(READ ${test} text)

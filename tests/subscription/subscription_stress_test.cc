@@ -10,7 +10,7 @@
 // few instructions are met. Each case runs for FANFARE_STRESS_SECONDS, 1 if
 // that is not set.
 
-#include "../support/unsteady_platform.h"
+#include "support/unsteady_platform.h"
 // It comes first, because it says what the library stands on.
 
 #include <atomic>
@@ -30,10 +30,10 @@
 
 #include <fanfare/fanfare.h>
 
-#include "../support/await.h"
-#include "../support/catch.h"
-#include "../support/subscriptions.h"
-#include "../support/tried.h"
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/subscriptions.h"
+#include "support/tried.h"
 
 using fanfare::Channel;
 using fanfare::Feed;

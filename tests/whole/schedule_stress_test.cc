@@ -29,10 +29,10 @@
 
 #include <fanfare/fanfare.h>
 
-#include "../support/await.h"
-#include "../support/catch.h"
-#include "../support/in_thread.h"
-#include "../support/stress.h"
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/in_thread.h"
+#include "support/stress.h"
 
 namespace {
 

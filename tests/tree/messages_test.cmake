@@ -3,7 +3,7 @@
 # Every message of the library, of an error while compiling, an exception or an
 # assertion, is expected, word for word, by a test. Lists those that are not.
 
-file(GLOB_RECURSE headers ${CMAKE_CURRENT_LIST_DIR}/../include/fanfare/*.h)
+file(GLOB_RECURSE headers ${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/*.h)
 set(wanted "")
 foreach(header IN LISTS headers)
   file(READ ${header} text)
@@ -17,8 +17,8 @@ list(TRANSFORM wanted REPLACE "^nodiscard\\(" "")
 list(TRANSFORM wanted REPLACE "\"" "")
 list(REMOVE_DUPLICATES wanted)
 
-file(GLOB tests ${CMAKE_CURRENT_LIST_DIR}/compile_fail/*.cc
-     ${CMAKE_CURRENT_LIST_DIR}/*_test.cc)
+file(GLOB tests ${CMAKE_CURRENT_LIST_DIR}/../compile_fail/*.cc
+     ${CMAKE_CURRENT_LIST_DIR}/../*/*_test.cc)
 set(expected "")
 foreach(test IN LISTS tests)
   file(READ ${test} text)

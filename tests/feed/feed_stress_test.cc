@@ -7,7 +7,7 @@
 // FANFARE_STRESS_SECONDS says for how long each case runs. Every other round is
 // on an unsteady platform.
 
-#include "../support/unsteady_platform.h"
+#include "support/unsteady_platform.h"
 // It comes first, because it says what the library stands on.
 
 #if defined(__linux__)
@@ -34,10 +34,10 @@
 
 #include <fanfare/fanfare.h>
 
-#include "../support/await.h"
-#include "../support/catch.h"
-#include "../support/in_thread.h"
-#include "../support/stress.h"
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/in_thread.h"
+#include "support/stress.h"
 
 namespace {
 

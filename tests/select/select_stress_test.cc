@@ -16,10 +16,10 @@
 
 #include <fanfare/select.h>
 
-#include "../support/await.h"
-#include "../support/catch.h"
-#include "../support/in_thread.h"
-#include "../support/stress.h"
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/in_thread.h"
+#include "support/stress.h"
 
 namespace {
 

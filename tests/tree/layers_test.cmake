@@ -12,7 +12,7 @@ set(select base wait channel)
 set(subscription base wait channel)
 set(feed base wait channel subscription)
 
-set(detail "${CMAKE_CURRENT_LIST_DIR}/../include/fanfare/detail")
+set(detail "${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/detail")
 file(GLOB_RECURSE headers RELATIVE "${detail}" "${detail}/*.h")
 set(checked 0)
 foreach(header IN LISTS headers)

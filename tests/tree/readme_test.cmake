@@ -3,7 +3,7 @@
 # The first C++ block of the README is the first example, word for word: what a
 # newcomer reads first is compiled, run and checked.
 
-set(root ${CMAKE_CURRENT_LIST_DIR}/..)
+set(root ${CMAKE_CURRENT_LIST_DIR}/../..)
 file(GLOB example ${root}/examples/01_*.cc)
 file(READ "${example}" code)
 file(READ ${root}/README.md readme)
