@@ -88,10 +88,11 @@ namespace fanfare { inline namespace FANFARE_ABI {
 /// order of the queue, and before later calls on its side. (waiting_senders()
 /// and waiting_receivers() count the queued calls.)
 ///
-/// Before a call is queued, it yields and retries for up to 2.4 microseconds.
-/// In two cases, a receive spins for up to 4 microseconds instead: if the
-/// channel has room for one value only, or if the values that its thread
-/// recently received came one by one.
+/// At capacity 0, a call that cannot go ahead is queued at once. At capacity 2
+/// or more, it first yields and retries for up to 2.4 microseconds. In two
+/// cases, a receive first spins for up to 4 microseconds instead, if a core is
+/// free: at capacity 1, or if the values that its thread recently received came
+/// one by one.
 ///
 /// Arguments (C5): a send moves from an rvalue of type T only if the value was
 /// delivered. The calling thread copies an lvalue of type T before anything is

@@ -59,10 +59,10 @@ struct SubscriptionAccess;
 ///
 /// The library does not know what the type's Unsubscribe() waits for.
 /// Therefore it does not know that a producer hidden in the type is part of a
-/// join.
+/// join or a resubscription.
 ///
 /// \warning Deadlock: a producer that is hidden in such a type must not
-/// unsubscribe a join that contains it.
+/// unsubscribe a join or a resubscription that contains it.
 /// (U5)
 template <typename S>
 concept SubscriptionSource =

@@ -11,8 +11,8 @@
 //   void Server::Stop() { scope_.Close(); }
 //
 // Thread safety: all member functions may be called concurrently, but no call
-// may begin once the destructor has begun. The producers of tracked
-// subscriptions may call them as well.
+// may begin once the destructor has begun, except from the producers of tracked
+// subscriptions, for which the destructor waits.
 //
 // Differences from Go: Track() on a closed scope unsubscribes its argument and
 // returns an empty Subscription, which is safe to use, instead of an unsafe

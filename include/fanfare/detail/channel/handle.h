@@ -66,13 +66,13 @@ class Handle {
   }
   /// Returns the number of sends that are queued.
   /// \par Complexity
-  /// Linear in the result. Meanwhile, no other call on the channel proceeds.
+  /// Linear in the result. Meanwhile, no receive on the channel proceeds.
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     return core() != nullptr ? core()->waiting_senders() : 0;
   }
   /// Returns the number of receives that are queued.
   /// \par Complexity
-  /// Linear in the result. Meanwhile, no other call on the channel proceeds.
+  /// Linear in the result. Meanwhile, no send on the channel proceeds.
   [[nodiscard]] std::size_t waiting_receivers() const noexcept {
     return core() != nullptr ? core()->waiting_receivers() : 0;
   }
