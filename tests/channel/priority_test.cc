@@ -64,8 +64,8 @@ struct PriorityPlatform : RealParts {
   }
 };
 
-#include <fanfare/detail/wait/claim.h>
 #include <fanfare/detail/feed/turnstile.h>
+#include <fanfare/detail/wait/claim.h>
 
 #include "support/await.h"
 #include "support/catch.h"

@@ -23,8 +23,7 @@
 #include "chooser.h"
 #include "scheduler.h"
 
-namespace model {
-namespace {
+namespace model { namespace {
 
 constexpr const char* kUsage =
     R"(usage: model_check [NAME...] [--schedules N] [--seed S] [--bound K]
@@ -205,8 +204,7 @@ int Main(std::span<char*> arguments) {
   return count == 0 ? 2 : 0;
 }
 
-}  // namespace
-}  // namespace model
+}}  // namespace model
 
 int main(int count, char** arguments) {
   return model::Main(
