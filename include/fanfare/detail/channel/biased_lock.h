@@ -101,7 +101,8 @@ class BiasedLock {
   }
   FANFARE_ALWAYS_INLINE void unlock() noexcept { lock_.unlock(); }
 
-  // Returns false, without the lock, if the lock is biased.
+  // Waits for the lock, but not for a revocation: if the lock is biased,
+  // returns false without it.
   FANFARE_ALWAYS_INLINE bool try_lock() noexcept {
     lock_.lock();
     if (owner_.load(std::memory_order_acquire) == nullptr) [[likely]]

@@ -200,8 +200,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
 
   // The remaining functions are for the holder of the turn.
 
-  // The one exit from the fast path. Called before the holder waits, runs user
-  // code or takes a mutex.
+  // Marks a slow exit and revokes all biases: before the holder may block on a
+  // lock. (A Send that is about to wait for receivers does the same in two
+  // steps, in Delivery::Offer.)
   FANFARE_COLD void LeaveFastPath() noexcept {
     turnstile.MarkSlowExit();
     RevokeBiases();

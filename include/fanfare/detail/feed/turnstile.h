@@ -40,8 +40,9 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Turnstile : public BiasOwner {
  public:
-  // This function and the next two are for the holder. Leaves; returns false if
-  // there is work to do first, with the mutex held.
+  // This function and the next two are for the holder. Leaves and returns true.
+  // If work is recorded, marks a slow exit, keeps the turn and returns false;
+  // the caller then does that work, with the mutex held.
   bool TryLeave() noexcept {
     if (requests_.load(std::memory_order_relaxed) != 0 && !UnmarkSlowExit())
         [[unlikely]] {
@@ -60,7 +61,8 @@ class Turnstile : public BiasOwner {
     return (requests_.load(std::memory_order_relaxed) & kClosed) != 0;
   }
 
-  // Guards the queue, and the work that is recorded for the holder.
+  // Guards the queue, and the work that is recorded for the holder. It is a
+  // lock that spins.
   [[nodiscard]] Platform::Lock& mutex() const noexcept { return mutex_; }
 
   // The next functions must be called with the mutex held.
@@ -87,11 +89,11 @@ class Turnstile : public BiasOwner {
     ResetRequests();
     entered_.store(0, std::memory_order_release);
   }
-  // Like Leave() if no operation is queued; if no call is in flight either,
-  // `drained` becomes the operation that waits for the last call. Otherwise
-  // claims the first operation, takes it out and returns it, and does not
-  // leave. The caller must complete the operation or hand the turn to it. The
-  // mark of a slow exit then binds the new holder.
+  // Takes out the first queued Send that has not given up, claimed, and returns
+  // it. The thread keeps the turn until it has completed that Send or handed
+  // the turn to it; the requests stay set for a new holder. If none is queued:
+  // leaves, returns null, and sets `drained` to the operation of the destructor
+  // that waits, if no call is in flight, else to null.
   Operation* NextOrLeave(Operation*& drained) noexcept {
     Operation* const next = Dequeue();
     if (next == nullptr) {
@@ -172,8 +174,9 @@ class Turnstile : public BiasOwner {
  private:
   // The bits of requests_ beside kRevoke.
   static constexpr unsigned kHasRequests = 2;  // set and reset with the mutex
-  static constexpr unsigned kSlowExit = 4;  // by the holder, alone till asked
-  static constexpr unsigned kClosed = 8;    // set with the mutex held
+  // Set by the holder, which may reset it while no other bit is set.
+  static constexpr unsigned kSlowExit = 4;
+  static constexpr unsigned kClosed = 8;  // set with the mutex held
 
   // Returns false if any bit but kSlowExit is set. (A thread that relies on the
   // mark has made a request.)

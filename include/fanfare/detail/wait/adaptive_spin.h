@@ -15,7 +15,7 @@
 //     thread only yields, because the answer may have to come from one of them.
 //   - how long polling pays off. A sleep that was shorter than the longest poll
 //     doubles the budget, a longer one halves it.
-//   - whether values come in numbers. If they do, it pays to let them gather:
+//   - whether values come in bursts. If they do, it pays to let them gather:
 //     the thread polls less often, and each poll takes a cache line from the
 //     sender. If values come one by one, letting them gather would only delay
 //     them.
@@ -77,8 +77,8 @@ class AdaptiveSpin {
   }
 
   // Returns whether to spin for the next value instead of letting values
-  // gather. Occasionally returns false, to find out whether values come in
-  // numbers now.
+  // gather. Every kSpinsPerGather-th call returns false, to probe whether
+  // values come in bursts now.
   [[nodiscard]] bool SpinsForValues() noexcept {
     if (crowded_ || in_vain_ < kGatherInVain) return false;
     if (++spins_ < kSpinsPerGather) return true;

@@ -39,8 +39,10 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 enum class Outcome : std::uint8_t {
   kPending,  // nothing happened yet
   kDone,     // the value was moved
-  kClosed,   // the channel is closed (for a receive: and empty)
-  kLost,     // the waiter was claimed for another of its operations
+  // It will never go ahead: the channel is closed (for a receive: and empty),
+  // the send was revoked, or it must not wait for its turn.
+  kClosed,
+  kLost,  // the waiter was claimed for another of its operations
   // The next two are used only between the parts of a channel:
   kCounterpartWaits,  // matching a queued operation takes both locks
   kBiasedElsewhere,   // the lock of the back is biased to another owner
