@@ -519,8 +519,11 @@ void Channel<T>::PointParts(Core* to) noexcept {
   Sending::word_ = Receiving::word_ = Sending::Word(to) | Sending::kPart;
 }
 
+/// \endcond
+
 }}  // namespace fanfare::FANFARE_ABI
 
+/// \cond
 // size() is not the number of values still to be received, so a view must not
 // rely on it.
 template <typename T>
@@ -542,7 +545,6 @@ struct std::hash<fanfare::Receiver<T>>
 template <typename T>
 struct std::hash<fanfare::Channel<T>>
     : fanfare::detail::HashOfHandle<fanfare::Channel<T>> {};
-
 /// \endcond
 
 #endif  // FANFARE_CHANNEL_H_

@@ -4,6 +4,9 @@
 
 // Includes all public headers of the library.
 
+/// \namespace fanfare
+/// All names of the library: feeds, channels, select and subscriptions.
+
 #include <fanfare/channel.h>
 #include <fanfare/feed.h>
 #include <fanfare/join_subscriptions.h>

@@ -44,7 +44,7 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// A Feed delivers each value to all channels that are subscribed.
+/// Delivers each value to all channels that are subscribed.
 ///
 /// T must meet the requirements of Channel<T> (channel.h), and must be
 /// copy-constructible. (F1)
@@ -339,8 +339,8 @@ Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
           detail::Access::Share(channel))));
 }
 
-}}  // namespace fanfare::FANFARE_ABI
-
 /// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_FEED_H_

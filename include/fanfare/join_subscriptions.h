@@ -170,8 +170,8 @@ Subscription JoinSubscriptions(std::vector<Subscription> members) {
   return detail::Join(std::move(members));
 }
 
-}}  // namespace fanfare::FANFARE_ABI
-
 /// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_JOIN_SUBSCRIPTIONS_H_

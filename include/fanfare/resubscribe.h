@@ -181,8 +181,8 @@ Subscription Resubscribe(std::chrono::duration<Rep, Period> backoff_max,
   return ResubscribeErr(backoff_max, std::move(without_error));
 }
 
-}}  // namespace fanfare::FANFARE_ABI
-
 /// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_RESUBSCRIBE_H_

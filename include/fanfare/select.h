@@ -423,8 +423,8 @@ using fanfare::Select;
 using fanfare::SelectLoop;
 }  // namespace detail
 
-}}  // namespace fanfare::FANFARE_ABI
-
 /// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_SELECT_H_

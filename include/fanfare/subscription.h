@@ -317,8 +317,8 @@ Subscription NewSubscription(Producer&& producer) {
   return detail::SubscriptionAccess::Make(std::move(state));
 }
 
-}}  // namespace fanfare::FANFARE_ABI
-
 /// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_SUBSCRIPTION_H_
