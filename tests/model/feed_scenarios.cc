@@ -176,7 +176,11 @@ void Stopping() {
 
 void Throwing() {
   Audience<Value> audience;
-  Value::copies_until_failure = 1;
+  // Behind the others, and takes the Send's own copy: the second copy is for
+  // the first subscriber, whose channel is not ready, and the third one fails.
+  const Channel<Value> last;
+  const Subscription subscription = audience.feed.Subscribe(last);
+  Value::copies_until_failure = 2;
   bool failed = false;
   Scheduler::Interleave({[&] {
                            const Value value;

@@ -72,7 +72,7 @@ class AdaptiveSpin {
       Platform::YieldThread();
       now = Clock::now();
       crowded_ = now - before > kLongestIdleYield;
-    } while (!crowded_ && now - start < time);
+    } while (now - start < time);
     return crowded_ ? Clock::duration(kCrowdedYield) : now - start;
   }
 
