@@ -48,6 +48,10 @@ namespace fanfare { inline namespace FANFARE_ABI {
 ///
 /// T must meet the requirements of Channel<T> (channel.h), and must be
 /// copy-constructible. (F1)
+///
+/// To compile a feed only once in a program, write
+/// `extern template class fanfare::Feed<Event>;` beside Event, and the same
+/// without `extern` in one source file.
 template <typename T>
 class Feed {
   static_assert(std::is_object_v<T>,

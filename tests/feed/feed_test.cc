@@ -69,6 +69,13 @@ concept CanSubscribe = requires(Feed<T>& feed, Arg&& arg) {
 
 }  // namespace
 
+// F1: a feed may be compiled once in a program.
+struct CompiledOnce {
+  int value;
+};
+extern template class fanfare::Feed<CompiledOnce>;
+template class fanfare::Feed<CompiledOnce>;
+
 TEST_CASE(
     "F1: a feed is ready when it is made and can be neither copied nor moved") {
   STATIC_REQUIRE(std::is_default_constructible_v<Feed<int>>);
