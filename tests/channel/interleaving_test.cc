@@ -472,6 +472,28 @@ TEST_CASE("S6: two claims are won together or not at all, in either order") {
   }
 }
 
+TEST_CASE(
+    "C7: operations that have lost their claim do not hide the next one") {
+  using fanfare::detail::Outcome;
+  // Where the one stands that can still go ahead; at 3 there is none.
+  const std::size_t open = GENERATE(0U, 1U, 2U, 3U);
+  fanfare::detail::WaitQueue queue;
+  std::array<Claim, 3> claims;
+  std::array<Operation, 3> queued;
+  Operation other, mine;
+  for (std::size_t i = 0; i < queued.size(); ++i) {
+    queued[i].claim = &claims[i];
+    queue.Append(queued[i]);
+    if (i != open) CHECK(claims[i].Try(other));
+  }
+  Operation* partner = nullptr;
+  const Outcome outcome = queue.Match(mine, nullptr, partner);
+  CHECK((outcome == Outcome::kDone) == (open < 3));
+  CHECK(partner == (open < 3 ? &queued[open] : nullptr));
+  // Those before it have left the queue with it.
+  CHECK(queue.size() == (open < 3 ? 2 - open : 0));
+}
+
 TEST_CASE("S6: operations with a claim or without are claimed together") {
   Claim claim, their_claim;
   Operation mine, theirs;
