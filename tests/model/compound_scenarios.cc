@@ -128,11 +128,12 @@ void JoinOfOneThatFails() {
   }});
 }
 
+// Two of three members would go on.
 void JoinIsUnsubscribed() {
   Feed<int> one, two;
   const Channel<int> channel;
-  const Subscription join =
-      JoinSubscriptions(one.Subscribe(channel), two.Subscribe(channel));
+  const Subscription join = JoinSubscriptions(
+      one.Subscribe(channel), two.Subscribe(channel), two.Subscribe(channel));
   Scheduler::Interleave({[&] { one.Close(); },
                          [&] {
                            End(join);
@@ -236,6 +237,21 @@ void ResubscriptionMeetsAnEnd() {
                            End(all);
                            Expect(calls <= 1, "a good end was a failure");
                            Expect(all.Err().drained(), "an error of nobody's");
+                         }});
+}
+
+void ResubscriptionEndsWithoutAnError() {
+  Feed<int> feed;
+  const Channel<int> channel;
+  std::size_t calls = 0;
+  const Subscription all = Resubscribe(10s, [&](std::stop_token) {
+    ++calls;
+    return feed.Subscribe(channel);
+  });
+  Scheduler::Interleave({[&] { feed.Close(); },
+                         [&] {
+                           AwaitEnd(all);
+                           Expect(calls == 1, "a good end was a failure");
                          }});
 }
 
@@ -365,6 +381,9 @@ constexpr std::array kScenarios = {
     Scenario{"resubscribe_ends",
              "an end that comes with Unsubscribe is the end and no failure",
              ResubscriptionMeetsAnEnd},
+    Scenario{"resubscribe_end",
+             "an end without an error is the end of the resubscription",
+             ResubscriptionEndsWithoutAnError},
     Scenario{"resubscribe_inside",
              "what a function returns that has ended it all is unsubscribed",
              ResubscriptionEndsItself},
