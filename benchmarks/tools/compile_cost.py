@@ -101,8 +101,9 @@ class Bench:
         """The jobs for those of the rivals that are a C++ library."""
         plan: Plan = {COMPILE_TIME: {}, PROGRAM_SIZE: {}}
         for rival in [*rivals, STANDARD_HEADERS]:
-            if rival in self._libraries:
-                plan[COMPILE_TIME][rival] = self._compile_time(rival)
+            if rival not in self._libraries:
+                continue
+            plan[COMPILE_TIME][rival] = self._compile_time(rival)
             if rival in LIBRARIES:
                 plan[PROGRAM_SIZE][rival] = self._program_size(rival)
             if self._can_count() and self._libraries[rival].event:
