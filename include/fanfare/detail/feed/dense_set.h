@@ -14,7 +14,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <utility>
 
 #include <fanfare/detail/channel/channel_ends.h>
 #include <fanfare/detail/feed/member.h>
@@ -27,73 +27,87 @@ class DenseSet {
     ChannelEnds* channel;
     Member* member;
   };
-  using Memory = std::vector<Entry>;
-  using Iterator = Memory::const_iterator;
 
-  // Reserves memory for `total` members and some more, so that it is rarely
-  // needed. Throws std::bad_alloc.
-  static void Reserve(Memory& memory, std::size_t total) {
-    memory.reserve(total + total / 4 + 2);
-  }
+  // Memory for members: an array without elements, as far as it knows.
+  class Memory {
+   public:
+    Memory() = default;
+    ~Memory() { delete[] entries_; }
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+
+    // Reserves memory for `total` members and some more, so that it is rarely
+    // needed. Throws std::bad_alloc.
+    void Reserve(std::size_t total) {
+      const std::size_t most = total + total / 4 + 2;
+      Entry* const entries = new Entry[most];
+      delete[] std::exchange(entries_, entries);
+      capacity_ = static_cast<std::uint32_t>(most);
+    }
+    void Swap(Memory& other) noexcept {
+      std::swap(entries_, other.entries_);
+      std::swap(capacity_, other.capacity_);
+    }
+
+   private:
+    friend class DenseSet;
+
+    Entry* entries_ = nullptr;
+    std::uint32_t capacity_ = 0;
+  };
 
   [[nodiscard]] bool HasRoom(std::size_t total) const noexcept {
-    return total <= entries_.capacity();
+    return total <= memory_.capacity_;
   }
   // Makes room for `total` members. If that needs more memory, moves into
   // `memory`, and leaves the old one there. Returns false if `memory` would be
   // too small as well.
   bool MakeRoom(std::size_t total, Memory& memory) noexcept {
     if (HasRoom(total)) return true;
-    if (total > memory.capacity()) return false;
-    memory.assign(entries_.begin(), entries_.end());
-    entries_.swap(memory);
+    if (total > memory.capacity_) return false;
+    for (std::uint32_t i = 0; i < size_; ++i) {
+      memory.entries_[i] = memory_.entries_[i];
+    }
+    memory_.Swap(memory);
     return true;
   }
 
   // There must be room.
   void Add(Member& member) noexcept {
     assert(HasRoom(size() + 1));
-    member.index = static_cast<std::uint32_t>(size());
-    entries_.push_back({&member.channel(), &member});
+    member.index = size_;
+    memory_.entries_[size_++] = {&member.channel(), &member};
   }
 
   void Remove(Member& member) noexcept {
-    Entry& gap = entries_[member.index];
-    gap = entries_.back();
+    Entry& gap = memory_.entries_[member.index];
+    gap = memory_.entries_[--size_];
     gap.member->index = member.index;
-    entries_.pop_back();
   }
 
   // Takes all members of `others`. One of the two sets must have room for both.
   void TakeAll(DenseSet& others) noexcept {
-    const std::size_t before = size();
-    if (HasRoom(before + others.size())) {
-      entries_.insert(entries_.end(), others.begin(), others.end());
-    } else {
-      assert(others.HasRoom(before + others.size()));
-      others.entries_.insert(others.begin(), begin(), end());
-      entries_.swap(others.entries_);
+    if (!HasRoom(size() + others.size())) {
+      std::swap(size_, others.size_);
+      memory_.Swap(others.memory_);
     }
-    others.entries_.clear();
-    for (std::size_t place = before; place < size(); ++place) {
-      entries_[place].member->index = static_cast<std::uint32_t>(place);
-    }
+    for (const Entry& entry : others) Add(*entry.member);
+    others.size_ = 0;
   }
 
   // Gives its memory away. There must be no members.
-  Memory TakeMemory() noexcept {
+  void TakeMemory(Memory& memory) noexcept {
     assert(size() == 0);
-    Memory memory;
-    entries_.swap(memory);
-    return memory;
+    memory_.Swap(memory);
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
-  [[nodiscard]] Iterator begin() const noexcept { return entries_.begin(); }
-  [[nodiscard]] Iterator end() const noexcept { return entries_.end(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] const Entry* begin() const noexcept { return memory_.entries_; }
+  [[nodiscard]] const Entry* end() const noexcept { return begin() + size_; }
 
  private:
-  Memory entries_;
+  [[no_unique_address]] Memory memory_;  // size_ fits into its padding
+  std::uint32_t size_ = 0;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

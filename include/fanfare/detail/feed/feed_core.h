@@ -87,7 +87,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
         if (has_turn) turnstile.Leave();
         if (added) return true;
       }
-      DenseSet::Reserve(memory, all);
+      memory.Reserve(all);
     }
   }
 
@@ -157,9 +157,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   FANFARE_COLD void CloseAndDrain() noexcept {
     Close(true);
     turnstile.Drain();
-    Membership::Memories freed;
+    DenseSet::Memory active, joining;  // freed without the mutex
     const std::lock_guard lock(turnstile.mutex());
-    freed = members.TakeMemory();
+    members.TakeMemory(active, joining);
   }
 
   [[nodiscard]] std::size_t count() const noexcept {

@@ -93,12 +93,10 @@ class Membership {
 
   // For a feed that is destroyed, which has no members any more; subscriptions
   // may outlive it. The caller must free both outside the mutex.
-  struct Memories {
-    DenseSet::Memory active;
-    DenseSet::Memory joining;
-  };
-  [[nodiscard]] Memories TakeMemory() noexcept {
-    return {active_.TakeMemory(), joining_.TakeMemory()};
+  void TakeMemory(DenseSet::Memory& active,
+                  DenseSet::Memory& joining) noexcept {
+    active_.TakeMemory(active);
+    joining_.TakeMemory(joining);
   }
 
  private:
