@@ -9,9 +9,15 @@
 
 #include <fanfare/channel.h>
 #include <fanfare/feed.h>
+#include <fanfare/feed_options.h>
 #include <fanfare/join_subscriptions.h>
+#include <fanfare/numbered.h>
 #include <fanfare/resubscribe.h>
 #include <fanfare/select.h>
+#include <fanfare/state.h>
+#include <fanfare/subscribe_options.h>
+#include <fanfare/subscriber_report.h>
+#include <fanfare/subscriber_stats.h>
 #include <fanfare/subscription.h>
 #include <fanfare/subscription_scope.h>
 #include <fanfare/version.h>

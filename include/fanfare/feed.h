@@ -13,7 +13,8 @@
 // Send() blocks until each channel has accepted the value. SendFor(),
 // SendUntil() and a stop token limit that wait. SendReady() and TrySend() do
 // not wait for channels. Unsubscribing a channel releases a Send() that is
-// blocked on it.
+// blocked on it. A subscriber that may be slow says in its SubscribeOptions
+// what is to happen then (subscribe_options.h); Report() says which one is.
 //
 // Thread safety: all member functions may be called concurrently, but no call
 // may begin once the destructor has begun.
@@ -35,14 +36,35 @@
 #include <cassert>
 #include <concepts>
 #include <cstddef>
+#include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <fanfare/channel.h>
 #include <fanfare/detail/feed/delivery.h>
+#include <fanfare/numbered.h>
+#include <fanfare/subscribe_options.h>
+#include <fanfare/subscriber_report.h>
 #include <fanfare/subscription.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
+
+struct FeedOptions;  // feed_options.h
+
+namespace detail {
+
+// What Feed<T>::Send() takes.
+template <typename T>
+struct Sent {
+  using Type = T;
+};
+template <typename T>
+struct Sent<Numbered<T>> {
+  using Type = T;
+};
+
+}  // namespace detail
 
 /// Delivers each value to all channels that are subscribed.
 ///
@@ -61,16 +83,20 @@ class Feed {
   /// The type of the values.
   using value_type = T;
 
+  /// What Send() takes: T, or for a Feed<Numbered<U>> the value U without its
+  /// number. (N3)
+  using sent_type = typename detail::Sent<T>::Type;
+
   /// Creates an open feed without subscribers.
   ///
   /// \throws std::bad_alloc
-  Feed() {
-    // These checks stand here, because T may be incomplete where the class is
-    // named: a struct may have a feed of itself.
-    static_assert(sizeof(detail::ChannelCore<T>) > 0);  // makes its checks
-    static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
-                  "fanfare: the T of a Feed<T> must be copy-constructible");
-  }
+  Feed() : core_(detail::Ref<detail::FeedCore>::Make()) { Check(); }
+  /// Creates an open feed with a name, a history or a stall handler.
+  ///
+  /// FeedOptions needs `#include <fanfare/feed_options.h>`.
+  /// \throws std::bad_alloc
+  /// (N4, V1)
+  explicit Feed(FeedOptions options);
   /// A feed cannot be copied.
   Feed(const Feed&) = delete;
   /// A feed cannot be assigned to.
@@ -101,11 +127,42 @@ class Feed {
   /// copied. Unsubscribe() takes constant time.
   /// (F1, F3, F5, F10)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
-  Subscribe(const Sender<T>& channel);
+  Subscribe(const Sender<T>& channel, CallSite where = CallSite::Here());
+  /// Subscribes a channel like Subscribe(const Sender<T>&, CallSite), with
+  /// options: a name, what happens when the channel stays full, and what is
+  /// delivered first.
+  ///
+  /// A subscription that replaces the oldest value delivers the new one without
+  /// waiting in the channel's queue. So on a channel that has other senders,
+  /// the value passes their sends that wait. (O5)
+  ///
+  /// Values that are taken out of the channel, and copies that were not
+  /// accepted, are destroyed by the sender, outside all locks, while it has the
+  /// turn. (O8)
+  ///
+  /// The replayed values and all later ones come without a gap, and none comes
+  /// twice, also while others send. If copying a value for the replay throws,
+  /// the subscription ends with that exception. (V1)
+  ///
+  /// Never blocks, not even while a Send() is in progress. The replay is done
+  /// by this call, or by the Send in progress when it ends. \returns the
+  /// subscription; on a closed feed, one that has ended. \throws
+  /// std::invalid_argument if `channel` is nil, if there is a patience
+  ///     with Overflow::kWait, if the patience is negative, if
+  ///     Overflow::kDropOldest or a replay is asked for on a channel of too
+  ///     small a capacity (0, or less than the replay), and std::bad_alloc.
+  ///     Nothing is subscribed then.
+  /// \par Complexity
+  /// As for Subscribe(const Sender<T>&, CallSite), with one more allocation,
+  /// and a third one for Err() if the subscription may end by an error. (O1 to
+  /// O9, V1)
+  [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+  Subscribe(const Sender<T>& channel, SubscribeOptions options,
+            CallSite where = CallSite::Here());
   /// Rejects an argument that is not a Sender<T>.
-  template <typename Other>
+  template <typename Other, typename... Options>
     requires(!std::convertible_to<const Other&, const Sender<T>&>)
-  Subscription Subscribe(const Other&)
+  Subscription Subscribe(const Other&, const Options&...)
   = delete;  // `channel` must be a Sender<T>
 
   /// Delivers `value` to every channel that is subscribed when its turn comes.
@@ -150,11 +207,13 @@ class Feed {
   /// \par Complexity
   /// Constant for each subscriber, whether its channel is ready or not, and one
   /// wake-up of this thread; allocates nothing.
-  std::size_t Send(const T& value) {
+  std::size_t Send(const sent_type& value) {
     return Deliver(value, detail::Waits::kForAll);
   }
   /// \overload
-  std::size_t Send(T&& value) { return Deliver(value, detail::Waits::kForAll); }
+  std::size_t Send(sent_type&& value) {
+    return Deliver(value, detail::Waits::kForAll);
+  }
 
   /// Delivers `value` like Send(const T&), unless `stop` is requested first.
   ///
@@ -166,12 +225,12 @@ class Feed {
   /// \throws what a copy throws, as Send(const T&) does.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F7)
-  std::size_t Send(const T& value, const std::stop_token& stop) {
+  std::size_t Send(const sent_type& value, const std::stop_token& stop) {
     return Deliver(value, detail::Waits::kForAll, detail::Deadline::Never(),
                    stop);
   }
   /// \overload
-  std::size_t Send(T&& value, const std::stop_token& stop) {
+  std::size_t Send(sent_type&& value, const std::stop_token& stop) {
     return Deliver(value, detail::Waits::kForAll, detail::Deadline::Never(),
                    stop);
   }
@@ -187,7 +246,7 @@ class Feed {
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
   template <typename Rep, typename Period>
-  std::size_t SendFor(const T& value,
+  std::size_t SendFor(const sent_type& value,
                       std::chrono::duration<Rep, Period> duration,
                       const std::stop_token& stop = {}) {
     return Deliver(value, detail::Waits::kForAll,
@@ -195,7 +254,8 @@ class Feed {
   }
   /// \overload
   template <typename Rep, typename Period>
-  std::size_t SendFor(T&& value, std::chrono::duration<Rep, Period> duration,
+  std::size_t SendFor(sent_type&& value,
+                      std::chrono::duration<Rep, Period> duration,
                       const std::stop_token& stop = {}) {
     return Deliver(value, detail::Waits::kForAll,
                    detail::Deadline::After(duration), stop);
@@ -214,14 +274,14 @@ class Feed {
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
   template <typename Clock, typename Duration>
-  std::size_t SendUntil(const T& value,
+  std::size_t SendUntil(const sent_type& value,
                         std::chrono::time_point<Clock, Duration> deadline,
                         const std::stop_token& stop = {}) {
     return DeliverUntil(value, deadline, stop);
   }
   /// \overload
   template <typename Clock, typename Duration>
-  std::size_t SendUntil(T&& value,
+  std::size_t SendUntil(sent_type&& value,
                         std::chrono::time_point<Clock, Duration> deadline,
                         const std::stop_token& stop = {}) {
     return DeliverUntil(value, deadline, stop);
@@ -242,12 +302,13 @@ class Feed {
   /// \throws what a copy throws, as Send(const T&) does.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
-  std::size_t SendReady(const T& value, const std::stop_token& stop = {}) {
+  std::size_t SendReady(const sent_type& value,
+                        const std::stop_token& stop = {}) {
     return Deliver(value, detail::Waits::kTurn, detail::Deadline::Never(),
                    stop);
   }
   /// \overload
-  std::size_t SendReady(T&& value, const std::stop_token& stop = {}) {
+  std::size_t SendReady(sent_type&& value, const std::stop_token& stop = {}) {
     return Deliver(value, detail::Waits::kTurn, detail::Deadline::Never(),
                    stop);
   }
@@ -264,11 +325,11 @@ class Feed {
   /// \throws what a copy throws, as Send(const T&) does.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
-  std::size_t TrySend(const T& value) {
+  std::size_t TrySend(const sent_type& value) {
     return Deliver(value, detail::Waits::kNever);
   }
   /// \overload
-  std::size_t TrySend(T&& value) {
+  std::size_t TrySend(sent_type&& value) {
     return Deliver(value, detail::Waits::kNever);
   }
 
@@ -288,6 +349,27 @@ class Feed {
   [[nodiscard]] std::size_t subscriber_count() const noexcept {
     return core().count();
   }
+  /// Says of each subscription that has not ended what it is called, and what
+  /// became of the values.
+  ///
+  /// Never waits for a Send, also not for one that is blocked.
+  /// \throws std::bad_alloc
+  /// \par Complexity
+  /// Constant for each subscriber.
+  /// (N1, N2)
+  [[nodiscard]] std::vector<SubscriberReport> Report() const {
+    return detail::Report(core());
+  }
+  /// Says in a few lines of text which subscribers a Send waits for now, and
+  /// what became of the values, one line each.
+  ///
+  /// Never waits for a Send. The text is for people and may change.
+  /// \throws std::bad_alloc
+  /// (N2, N4)
+  [[nodiscard]] std::string DebugString() const {
+    return detail::Describe(core());
+  }
+
   /// Returns the number of Sends that wait for their turn. Never blocks.
   /// \par Complexity
   /// Linear in the result.
@@ -296,6 +378,14 @@ class Feed {
   }
 
  private:
+  // These checks are made by the constructors, because T may be incomplete
+  // where the class is named: a struct may have a feed of itself.
+  static constexpr void Check() noexcept {
+    static_assert(sizeof(detail::ChannelCore<T>) > 0);  // makes its checks
+    static_assert(std::is_object_v<T> && std::is_copy_constructible_v<T>,
+                  "fanfare: the T of a Feed<T> must be copy-constructible");
+  }
+
   // The destructor leaves a null pointer behind. An optimizing compiler may
   // leave that store out.
   detail::FeedCore& core() const noexcept {
@@ -307,12 +397,37 @@ class Feed {
   // an lvalue.
   template <typename V, typename... Limits>
   std::size_t Deliver(V& value, detail::Waits waits, const Limits&... limits) {
-    if constexpr (std::is_trivially_copyable_v<T>) {
+    if constexpr (!std::is_same_v<T, sent_type>) {
+      return DeliverNumbered(value, waits, limits...);
+    } else if constexpr (std::is_trivially_copyable_v<T>) {
       return detail::Delivery<T>::Send(core(), std::as_const(value), waits,
                                        limits...);
     } else {
       return detail::Delivery<T>::Send(core(), value, waits, limits...);
     }
+  }
+
+  // The value gets its number when the Send has the turn. An rvalue that no
+  // channel accepted is given back.
+  template <typename V, typename... Limits>
+  std::size_t DeliverNumbered(V& value, detail::Waits waits,
+                              const Limits&... limits) {
+    using Passed =
+        std::conditional_t<std::is_trivially_copyable_v<T>, const T, T>;
+    T numbered{0, std::move(value)};  // copies a const value
+    struct Returning {
+      ~Returning() {
+        if constexpr (!std::is_const_v<V>) {
+          if (taken == 0) detail::MoveBack(std::move(numbered.value), to);
+        }
+      }
+      V& to;
+      T& numbered;
+      std::size_t taken = 0;
+    } returning{value, numbered};
+    returning.taken = detail::Delivery<T>::Send(
+        core(), static_cast<Passed&>(numbered), waits, limits...);
+    return returning.taken;
   }
 
   template <typename V, typename Moment>
@@ -325,7 +440,10 @@ class Feed {
     return taken;
   }
 
-  detail::Ref<detail::FeedCore> core_ = detail::Ref<detail::FeedCore>::Make();
+  detail::Ref<detail::FeedSubscription<T>> MakeMember(const Sender<T>& channel,
+                                                      CallSite where);
+
+  detail::Ref<detail::FeedCore> core_;
 };
 
 // ---------------------------------------------------------------------------
@@ -334,13 +452,29 @@ class Feed {
 /// \cond
 
 template <typename T>
-Subscription Feed<T>::Subscribe(const Sender<T>& channel) {
-  if (!channel)
-    throw std::invalid_argument("fanfare: Subscribe of a nil channel");
-  return detail::SubscriptionAccess::Make(detail::FeedCore::Subscribe(
-      detail::Ref<detail::FeedSubscription<T>>::Make(
-          detail::Ref<detail::FeedCore>::Share(&core()),
-          detail::Access::Share(channel))));
+Subscription Feed<T>::Subscribe(const Sender<T>& channel, CallSite where) {
+  return detail::SubscriptionAccess::Make(
+      detail::FeedCore::Subscribe(MakeMember(channel, where)));
+}
+
+template <typename T>
+Subscription Feed<T>::Subscribe(const Sender<T>& channel,
+                                SubscribeOptions options, CallSite where) {
+  auto member = MakeMember(channel, where);
+  auto policy = detail::MakePolicy(std::move(options), channel.capacity(),
+                                   &detail::FeedSubscription<T>::ReplaceOldest);
+  return detail::SubscriptionAccess::Make(
+      detail::FeedCore::Subscribe(std::move(member), std::move(policy)));
+}
+
+template <typename T>
+detail::Ref<detail::FeedSubscription<T>> Feed<T>::MakeMember(
+    const Sender<T>& channel, CallSite where) {
+  if (!channel) detail::FeedCore::ThrowNilChannel();
+  return detail::Ref<detail::FeedSubscription<T>>::Make(
+      detail::Ref<detail::FeedCore>::Share(&core()),
+      detail::Access::Share(channel),
+      detail::Place{where.file_name(), where.line()});
 }
 
 /// \endcond

@@ -20,6 +20,8 @@ template <typename T>
 class Receiver;
 template <typename T>
 class Feed;
+template <typename T>
+struct Numbered;
 class Subscription;
 class SubscriptionScope;
 class SelectCase;

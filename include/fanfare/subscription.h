@@ -30,6 +30,7 @@
 
 #include <concepts>
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -40,6 +41,7 @@
 #include <fanfare/detail/subscription/subscription_state.h>
 #include <fanfare/detail/subscription/wrapped.h>
 #include <fanfare/fwd.h>
+#include <fanfare/subscriber_stats.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
@@ -149,6 +151,18 @@ class Subscription {
   [[nodiscard]] bool ended() const noexcept {
     return !state_ ||
            state_->stage() == detail::SubscriptionState::Stage::kEnded;
+  }
+
+  /// Says what became of the values that a feed offered to this subscription.
+  ///
+  /// Never waits for a Send. The numbers can still be read after the
+  /// subscription has ended, also if the feed is gone.
+  /// \returns std::nullopt if this is not a subscription of a feed.
+  /// (N1, N2)
+  [[nodiscard]] std::optional<SubscriberStats> Stats() const noexcept {
+    SubscriberStats stats;
+    if (!state_ || !state_->ReadStats(stats)) return std::nullopt;
+    return stats;
   }
 
   /// Ends the subscription.

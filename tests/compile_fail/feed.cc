@@ -112,8 +112,7 @@ void Case(fanfare::Feed<int>& feed, fanfare::Channel<int> channel) {
 #endif
 
 #ifdef SEND_NARROWS
-// expect: conversion from 'double' to 'int' | implicit conversion from 'double'
-// to 'int' | may change value
+// expect: conversion from 'double' to | may change value
 // flags: -Wconversion -Wfloat-conversion
 void Case(fanfare::Feed<int>& feed) { feed.Send(3.7); }
 #endif

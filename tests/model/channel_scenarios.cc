@@ -81,7 +81,7 @@ void ParkingDeadline() {
          claimed = operation.claim->Try(operation);
          if (!claimed) return;
          told = true;
-         operation.waker->Completed(Outcome::kDone);
+         operation.waker->Completed(operation);
        },
        TimePasses(10s)});
   Expect(claimed != gave_up, "not one of the two has won");

@@ -90,6 +90,13 @@ class Deadline {
     return deadline;
   }
 
+  [[nodiscard]] static Deadline At(Clock::time_point time_point) noexcept {
+    Deadline deadline;
+    deadline.time_point_ = time_point;
+    deadline.bounded_ = true;
+    return deadline;
+  }
+
   // Returns a deadline that refers to `end`. `end` is asked again whenever the
   // time that it said was left has passed.
   template <typename UserClock, typename Duration>

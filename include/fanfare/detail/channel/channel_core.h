@@ -105,7 +105,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     if (back_.lock.BiasedTo(owner)) {
       // The channel is not closed, and no receive is queued: either would have
       // revoked the bias.
-      if (back_.refuses && send.revoked) return Outcome::kClosed;
+      if (back_.refuses && send.revoked) return Refuse(send);
       if (back_.end.HasRoom(front_.end)) [[likely]] {
         Store(send, value);
         return Outcome::kDone;
@@ -125,6 +125,30 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       if (outcome != Outcome::kCounterpartWaits) return outcome;
     }
     return MatchReceiver(send, value, Locks::kTryBack);
+  }
+  // Sends; if there is no room, moves the oldest value to `oldest` first. The
+  // value passes sends that are queued. Returns kBiasedElsewhere, and has no
+  // effect, if the lock of the back is biased to another owner than `owner`,
+  // which the caller holds.
+  FANFARE_COLD Outcome Replace(Operation& send, BiasOwner& owner,
+                               std::optional<T>& oldest) noexcept {
+    back_.lock.Unbias(owner);
+    Operation* partner = nullptr;
+    Outcome outcome;
+    {
+      const BothLocks locked(*this, Locks::kTryBack);
+      if (!locked.held()) return Outcome::kBiasedElsewhere;
+      outcome = SendNow(send, nullptr, partner);
+      if (outcome == Outcome::kPending && front_.end.HasValue(back_.end)) {
+        oldest.emplace(std::move(*SlotAt(front_.end)));
+        PopFront();
+        Store(send, *static_cast<T*>(send.value));
+        outcome = Outcome::kDone;
+      }
+      send.outcome = outcome;
+    }
+    if (partner != nullptr) partner->waker->Completed(*partner);
+    return outcome;
   }
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));
@@ -217,14 +241,16 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
 
   // Sends if that involves the back alone. The back's lock must be held.
   FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
-    if (back_.refuses && (back_.closed || send.revoked)) {
-      return Outcome::kClosed;
-    }
+    if (back_.refuses && (back_.closed || send.revoked)) return Refuse(send);
     if (!back_.waiting.empty()) [[unlikely]]
       return Outcome::kCounterpartWaits;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
     Store(send, value);
     return Outcome::kDone;
+  }
+
+  FANFARE_COLD static Outcome Refuse(Operation& send) noexcept {
+    return send.outcome = Outcome::kClosed;
   }
 
   FANFARE_COLD Outcome MatchReceiver(Operation& send, T& value,

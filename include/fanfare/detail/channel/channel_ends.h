@@ -69,7 +69,9 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   FANFARE_COLD bool RevokeSend(Operation& send) noexcept {
     const BothLocks locked(*this);
     send.revoked = back_.refuses = true;
-    return front_.waiting.Remove(send);
+    if (!front_.waiting.Remove(send)) return false;
+    send.outcome = Outcome::kClosed;
+    return true;
   }
 
   // For the holder of `owner` (see BiasedLock).
@@ -101,6 +103,21 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     const std::size_t front = front_.end.passed();
     const std::size_t back = back_.end.passed();
     return back > front ? back - front : 0;
+  }
+
+  // Returns how many values have been taken out of the ring, without its locks.
+  [[nodiscard]] std::size_t taken_out() const noexcept {
+    return front_.end.passed();
+  }
+  // Returns how many values are in the ring, and in which state a send is.
+  struct Snapshot {
+    std::size_t size;
+    bool queued;   // the send waits
+    bool refused;  // the channel was closed, or the send revoked, before it
+  };
+  [[nodiscard]] Snapshot Look(const Operation& send) const noexcept {
+    const BothLocks locked(*this);
+    return {used(), send.queued, send.outcome == Outcome::kClosed};
   }
 
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
@@ -174,7 +191,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
         queue->Append(operation);
       }
     }
-    if (partner != nullptr) partner->waker->Completed(Outcome::kDone);
+    if (partner != nullptr) partner->waker->Completed(*partner);
     return outcome;
   }
 

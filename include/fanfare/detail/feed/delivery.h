@@ -22,9 +22,20 @@
 #include <fanfare/detail/feed/feed_subscription.h>
 #include <fanfare/detail/feed/pending_offers.h>
 #include <fanfare/detail/feed/sent_value.h>
+#include <fanfare/detail/feed/slow_channels.h>
 #include <fanfare/detail/wait/operation.h>
 
-namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+namespace fanfare { inline namespace FANFARE_ABI {
+
+template <typename T>
+struct Numbered;
+
+namespace detail {
+
+template <typename T>
+inline constexpr bool kIsNumbered = false;
+template <typename T>
+inline constexpr bool kIsNumbered<Numbered<T>> = true;
 
 template <typename T>
 class Delivery {
@@ -76,12 +87,14 @@ class Delivery {
     if (!send.was_combined) {
       return Deliver(feed, value, send.sent, waits, deadline, stop);
     }
-    feed.Await(send.pending, ChannelVerbs::kOf<T>, send.taken, deadline, stop);
+    SlowChannels::Await(feed, send.pending, ChannelVerbs::kOf<T>, send.taken,
+                        deadline, stop);
     return send.taken;
   }
   static void CombineQueued(FeedCore& feed, QueuedSend& queued) noexcept {
     if constexpr (kCopiesLate) {
       auto& send = static_cast<Queued&>(queued);
+      SetNumber(feed, *static_cast<T*>(send.value));
       T& offered = send.sent.Take(*static_cast<const T*>(send.value),
                                   feed.members.active().size());
       send.pending =
@@ -91,6 +104,13 @@ class Delivery {
 
   // The remaining functions are for the thread that has the turn.
 
+  // Gives the value its number. The object is the library's own, and not const.
+  static void SetNumber(const FeedCore& feed, const T& value) noexcept {
+    if constexpr (kIsNumbered<T>) {
+      const_cast<T&>(value).number = feed.sent() + 1;
+    }
+  }
+
   template <typename V, typename... Limits>
   FANFARE_ALWAYS_INLINE static std::size_t Deliver(FeedCore& feed, V& value,
                                                    SentValue<T>& sent,
@@ -98,6 +118,7 @@ class Delivery {
                                                    const Limits&... limits) {
     const std::size_t count = feed.members.active().size();
     std::size_t taken = 0;
+    SetNumber(feed, value);
     if constexpr (std::is_const_v<V>) {
       // A copy is user code, and may take long.
       if (!kCopiesLate) feed.turnstile.MarkSlowExit();
@@ -115,7 +136,8 @@ class Delivery {
     const PendingOffers pending =
         Offer(feed, offered, waits == Waits::kForAll, taken);
     if (!pending.empty()) {
-      feed.Await(pending, ChannelVerbs::kOf<T>, taken, limits...);
+      SlowChannels::Await(feed, pending, ChannelVerbs::kOf<T>, taken,
+                          limits...);
     }
   }
 
@@ -128,6 +150,7 @@ class Delivery {
     const DenseSet& members = feed.members.active();
     PendingOffers pending;
     std::size_t missed = 0;
+    feed.CountValue(std::addressof(value));
     if (members.size() > kFew) feed.turnstile.MarkSlowExit();
     bool may_bias = members.size() <= kMaxBiased;
     if (!may_bias) feed.RevokeBiases();
@@ -141,21 +164,24 @@ class Delivery {
             TrySend(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
-        ++missed;
         // After biases were revoked, or if it will wait, this Send makes no new
         // ones.
         may_bias = may_bias && outcome == Outcome::kPending && !wait;
-        if (outcome == Outcome::kPending && wait) {
+        const auto fate = SlowChannels::Decide(feed, m, outcome,
+                                               std::addressof(offered), wait);
+        if (fate == SlowChannels::Fate::kTaken) continue;
+        ++missed;
+        if (fate == SlowChannels::Fate::kWaits) {
           if (pending.empty()) feed.turnstile.MarkSlowExit();
           pending.Add(m, std::addressof(offered));
-        } else {
-          feed.Refused(m, outcome);
         }
       }
     } catch (...) {
       // A copy has thrown: earlier deliveries are not rolled back.
-      taken = static_cast<std::size_t>(entry - members.begin()) - 1 - missed;
-      pending.DestroyCopies();
+      --entry;
+      taken = static_cast<std::size_t>(entry - members.begin()) - missed;
+      for (; entry != members.end(); ++entry) entry->member->tally.missed.Add();
+      pending.Drop();
       throw;
     }
     taken = members.size() - missed;
@@ -202,6 +228,8 @@ class Delivery {
   static constexpr std::size_t kMaxBiased = 1024;
 };
 
-}}}  // namespace fanfare::FANFARE_ABI::detail
+}  // namespace detail
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_DETAIL_FEED_DELIVERY_H_

@@ -8,6 +8,8 @@
 
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <mutex>
 #include <stdexcept>
 #include <stop_token>
@@ -18,9 +20,12 @@
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/feed/dense_set.h>
+#include <fanfare/detail/feed/feed_extras.h>
 #include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/feed/membership.h>
 #include <fanfare/detail/feed/pending_offers.h>
+#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/tally.h>
 #include <fanfare/detail/feed/turnstile.h>
 #include <fanfare/detail/wait/operation.h>
 #include <fanfare/detail/wait/wait_queue.h>
@@ -56,14 +61,31 @@ struct QueuedSend : Operation {
 
 class alignas(kCacheLine) FeedCore final : public RefCounted {
  public:
+  using Clock = Platform::Clock;
+
   FeedCore() = default;
+  // Takes over what the feed has in addition; null: nothing.
+  explicit FeedCore(FeedExtras* extras) noexcept : extras_(extras) {}
+  ~FeedCore() { delete extras_; }
+  FeedCore(const FeedCore&) = delete;
+  FeedCore& operator=(const FeedCore&) = delete;
 
   FANFARE_COLD static void Destroy(FeedCore* core) noexcept { delete core; }
 
-  // Returns `member`, or an ended subscription if the feed is closed.
+  // Subscribes the member. If the feed is closed, the member has ended.
   FANFARE_COLD static Ref<SubscriptionState> Subscribe(Ref<Member> member) {
-    if (member->feed().Add(*member)) return member;
-    return Ref<EndedSubscription>::Make();
+    if (!member->feed().Add(*member)) Finish(*member);
+    return member;
+  }
+  // The same with options.
+  FANFARE_COLD static Ref<SubscriptionState> Subscribe(
+      Ref<Member> member, std::unique_ptr<Policy> policy) {
+    // Now, so that the error is there whenever Err() is called.
+    if (policy->when_full == WhenFull::kEnd || policy->replay > 0) {
+      member->Err();
+    }
+    member->SetPolicy(*policy.release());
+    return Subscribe(std::move(member));
   }
   [[noreturn]] FANFARE_COLD static void ThrowNilChannel() {
     throw std::invalid_argument("fanfare: Subscribe of a nil channel");
@@ -74,6 +96,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     // Memory that the sets need is allocated, and the old memory freed, without
     // the mutex.
     DenseSet::Memory memory;
+    bool replays;
     for (;;) {
       std::size_t all;
       {
@@ -83,12 +106,18 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
         if (turnstile.closed()) return false;
         const bool has_turn = TryBeginUpdate();
         all = members.total() + 1;
-        const bool added = members.TryAdd(member, has_turn, memory);
-        if (has_turn) turnstile.Leave();
-        if (added) return true;
+        const bool added = members.TryAdd(member, has_turn, sent(), memory);
+        replays = added && has_turn && member.replays();
+        if (has_turn && !replays) turnstile.Leave();
+        if (added) break;
       }
       memory.Reserve(all);
     }
+    if (replays) {
+      const Turn turn(*this);
+      Replay(member);
+    }
+    return true;
   }
 
   // Moves a copy out of the member into `to`. Its channel has not taken the
@@ -98,30 +127,17 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // Ends a subscription. When any call returns, all of that has been done,
   // whichever thread did it. Calls `take(member, to)` if there is a copy that
   // was not taken. Without `take`, the copy stays with the Send that made it.
-  FANFARE_COLD void End(Member& member, TakeCopy* take = nullptr,
-                        void* to = nullptr) noexcept {
+  FANFARE_COLD void End(Member& member, TakeCopy* take, void* to) noexcept {
     // Released at the very end: this may destroy a channel and its values, and
     // their destructors may call Send().
-    Ref<Member> removed;
-    // From here on the member's channel refuses all values of this feed.
-    if (member.channel().RevokeSend(member.offer)) {
-      if (member.offer.owns_value && take != nullptr) take(member, to);
-      member.offer.waker->Completed(Outcome::kClosed);
-    }
-    {
-      const std::lock_guard lock(turnstile.mutex());
-      if (members.BeginRemove(member)) {
-        if (member.joining && !members.closing()) {
-          removed = members.RemoveJoining(member);
-        } else if (TryBeginUpdate()) {
-          removed = members.RemoveActive(member);
-          turnstile.Leave();
-        } else {
-          members.RemoveLater(member);
-        }
-      }
-    }
-    member.Finish();
+    const Ref<Member> removed = Detach(member, take, to);
+    Finish(member);
+  }
+  // The same without `take`; with an error, if it is not null.
+  FANFARE_COLD void End(Member& member,
+                        std::exception_ptr error = nullptr) noexcept {
+    const Ref<Member> removed = Detach(member, nullptr, nullptr);
+    Finish(member, std::move(error));
   }
 
   FANFARE_COLD void Close(bool destroying = false) noexcept {
@@ -143,8 +159,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     {
       const std::lock_guard lock(turnstile.mutex());
       members.EndClose();
+      Member* welcome = nullptr;  // none: all have ended
       if (TryBeginUpdate()) {
-        members.ApplyPending(gone);
+        members.ApplyPending(sent(), gone, welcome);
         turnstile.Leave();
       }
     }
@@ -157,6 +174,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   FANFARE_COLD void CloseAndDrain() noexcept {
     Close(true);
     turnstile.Drain();
+    if (extras_ != nullptr) delete std::exchange(extras_->history, nullptr);
     DenseSet::Memory active, joining;  // freed without the mutex
     const std::lock_guard lock(turnstile.mutex());
     members.TakeMemory(active, joining);
@@ -173,6 +191,23 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     assert(!turnstile.destroying() &&
            "fanfare: a count of a Feed being destroyed");
     return turnstile.queued();
+  }
+
+  // Calls `visit` for each member that has not ended, with the mutex held, if
+  // there are at most `most`. Returns how many there are.
+  template <typename Visitor>
+  std::size_t Visit(std::size_t most, Visitor visit) const {
+    const std::lock_guard lock(turnstile.mutex());
+    assert(!turnstile.destroying() &&
+           "fanfare: a report of a Feed being destroyed");
+    const std::size_t count = members.count();
+    if (count > most) return count;
+    for (const DenseSet* const set : {&members.active(), &members.joining()}) {
+      for (const auto& entry : *set) {
+        if (entry.member->listed) visit(*entry.member);
+      }
+    }
+    return count;
   }
 
   // A Turn is the turn, held for as long as the object lives.
@@ -215,31 +250,91 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
   }
 
-  // Called when an offer was not taken. kClosed says that the member's owner
-  // closed the channel, or that another thread is about to end the member.
-  FANFARE_COLD void Refused(Member& member, Outcome outcome) noexcept {
-    member.DestroyCopy();
-    if (outcome == Outcome::kClosed) {
-      LeaveFastPath();
-      End(member);
-    }
+  // Counts a value that is about to be offered, and keeps it in the history.
+  // Throws what copying the value throws, and has no effect then.
+  FANFARE_ALWAYS_INLINE void CountValue(const void* value) {
+    if (extras_ != nullptr) [[unlikely]]
+      Record(value);
+    sent_.Add();
   }
 
-  // Blocks until the channels have taken the offers. Adds the number of those
-  // that did to `taken`.
-  FANFARE_COLD void Await(PendingOffers pending, const ChannelVerbs& verbs,
-                          std::size_t& taken,
-                          const Deadline& deadline = Deadline::Never(),
-                          const std::stop_token& stop = {}) {
-    pending.Await(
-        verbs, deadline, stop,
-        [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);
+  // Begins and ends a wait for channels.
+  void BeginWait(Clock::time_point now) noexcept {
+    waiting_since_.store(now.time_since_epoch().count(),
+                         std::memory_order_relaxed);
   }
+  void EndWait() noexcept {
+    waiting_since_.store(kNotWaiting, std::memory_order_relaxed);
+  }
+
+  // These functions may be called by any thread.
+
+  // Returns how many values were offered.
+  [[nodiscard]] std::uint64_t sent() const noexcept { return sent_.Get(); }
+  // Returns for how long the Send in progress has waited for channels.
+  [[nodiscard]] Clock::duration waited() const noexcept {
+    const Clock::rep since = waiting_since_.load(std::memory_order_relaxed);
+    if (since == kNotWaiting) return Clock::duration::zero();
+    return Clock::now() - Clock::time_point(Clock::duration(since));
+  }
+  // Returns null if the feed has none.
+  [[nodiscard]] FeedExtras* extras() const noexcept { return extras_; }
 
   Turnstile turnstile;
   Membership members;
 
  private:
+  static constexpr Clock::rep kNotWaiting = -1;
+
+  // Makes the member's channel refuse all values of this feed from here on, and
+  // takes the member out of the set. Returns the set's reference, unless the
+  // holder of the turn will drop it.
+  FANFARE_COLD Ref<Member> Detach(Member& member, TakeCopy* take,
+                                  void* to) noexcept {
+    if (member.channel().RevokeSend(member.offer)) {
+      if (member.offer.owns_value && take != nullptr) take(member, to);
+      member.offer.waker->Completed(member.offer);
+    }
+    const std::lock_guard lock(turnstile.mutex());
+    if (members.BeginRemove(member)) {
+      if (member.joining && !members.closing()) {
+        return members.RemoveJoining(member);
+      }
+      if (TryBeginUpdate()) {
+        Ref<Member> removed = members.RemoveActive(member, sent());
+        turnstile.Leave();
+        return removed;
+      }
+      members.RemoveLater(member);
+    }
+    return {};
+  }
+  static void Finish(Member& member,
+                     std::exception_ptr error = nullptr) noexcept {
+    const Policy* const policy = member.policy();
+    if (policy != nullptr && policy->close_channel) member.channel().Close();
+    member.Finish(std::move(error));
+  }
+
+  FANFARE_COLD void Record(const void* value) {
+    if (extras_->history == nullptr) return;
+    turnstile.MarkSlowExit();  // a copy is user code
+    extras_->history->Record(value);
+  }
+  // Delivers the feed's history to a new member, for the holder of the turn. If
+  // a copy throws, the subscription ends with that exception.
+  FANFARE_COLD void Replay(Member& member) noexcept {
+    if (extras_ == nullptr || extras_->history == nullptr) return;
+    LeaveFastPath();
+    Policy& policy = *member.policy();
+    try {
+      extras_->history->Replay(member.channel(), member.offer, policy.replay,
+                               policy.replayed);
+    } catch (...) {
+      End(member, std::current_exception());
+    }
+  }
+
   // Called with the mutex held. Returns true if this thread has the turn, which
   // it keeps until Leave(). If it returns false, the holder of the turn, or the
   // last Close, calls ApplyPending().
@@ -258,22 +353,31 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     Member* gone = nullptr;
     for (int combined = 0;; ++combined) {
       if (turnstile.TakeRevokeRequest()) RevokeBiases();
-      QueuedSend* next;
+      QueuedSend* next = nullptr;
       Operation* drained = nullptr;
+      Member* welcome = nullptr;
       {
         const std::lock_guard lock(turnstile.mutex());
         const bool counted = gone != nullptr;
-        if (!members.closing()) members.ApplyPending(gone);
+        if (!members.closing()) members.ApplyPending(sent(), gone, welcome);
         // The destructor waits until the removed members are released.
         if (gone != nullptr && !counted) turnstile.BeginCall();
-        next = static_cast<QueuedSend*>(turnstile.NextOrLeave(drained));
+        if (welcome == nullptr) {
+          next = static_cast<QueuedSend*>(turnstile.NextOrLeave(drained));
+        }
       }
-      if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
+      if (welcome != nullptr) {
+        for (; welcome != nullptr; welcome = welcome->next_pending) {
+          Replay(*welcome);
+        }
+        continue;
+      }
+      if (drained != nullptr) drained->waker->Completed(*drained);
       if (next == nullptr) break;
       const bool complete = combined < kMaxCombined && Combine(*next);
       if (!complete) RevokeBiases();  // the next thread may sleep
       next->outcome = Outcome::kDone;
-      next->waker->Completed(Outcome::kDone);
+      next->waker->Completed(*next);
       if (!complete) break;
     }
     // Released only without the turn.
@@ -295,6 +399,11 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // The largest number of other threads' Sends that one thread combines in a
   // row.
   static constexpr int kMaxCombined = 16;
+
+  Count sent_;
+  // When the Send in progress began to wait for channels, or kNotWaiting.
+  Platform::Atomic<Clock::rep> waiting_since_{kNotWaiting};
+  FeedExtras* const extras_ = nullptr;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

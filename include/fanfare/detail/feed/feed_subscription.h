@@ -15,6 +15,7 @@
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/feed/feed_core.h>
 #include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
@@ -24,8 +25,9 @@ struct NoCopy {};
 template <typename T>
 class FeedSubscription final : public Member {
  public:
-  FeedSubscription(Ref<FeedCore> feed, Ref<ChannelCore<T>> channel) noexcept
-      : Member(feed.Release(), channel.Release()) {}
+  FeedSubscription(Ref<FeedCore> feed, Ref<ChannelCore<T>> channel,
+                   Place where) noexcept
+      : Member(feed.Release(), channel.Release(), where) {}
   ~FeedSubscription() override {
     using Core = ChannelCore<T>;
     Ref<Core>::Adopt(&static_cast<Core&>(channel())).reset();
@@ -37,6 +39,16 @@ class FeedSubscription final : public Member {
     T* const copy = std::construct_at(copy_.get(), value);
     offer.owns_value = true;
     return *copy;
+  }
+
+  // See Policy::ReplaceVerb.
+  static Outcome ReplaceOldest(ChannelEnds& channel, Operation& send,
+                               BiasOwner& owner, bool& evicted) noexcept {
+    std::optional<T> oldest;
+    const Outcome outcome =
+        static_cast<ChannelCore<T>&>(channel).Replace(send, owner, oldest);
+    evicted = oldest.has_value();
+    return outcome;
   }
 
   void RequestUnsubscribe() noexcept override {

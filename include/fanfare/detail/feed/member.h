@@ -8,6 +8,8 @@
 #include <cstdint>
 
 #include <fanfare/detail/channel/channel_ends.h>
+#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/tally.h>
 #include <fanfare/detail/subscription/subscription_state.h>
 #include <fanfare/detail/wait/operation.h>
 
@@ -19,41 +21,87 @@ class Member : public SubscriptionState {
  public:
   using SubscriptionState::Finish;
 
+  ~Member() override { delete policy(); }
+
   [[nodiscard]] FeedCore& feed() const noexcept { return *feed_; }
   [[nodiscard]] ChannelEnds& channel() const noexcept { return *channel_; }
+
+  // Returns null if the subscription has no options.
+  [[nodiscard]] Policy* policy() const noexcept {
+    return line_ == kHasPolicy ? options_.policy : nullptr;
+  }
+  // Returns the place of the call of Subscribe(). The mutex must be held, and
+  // the member must not be leaving.
+  [[nodiscard]] Place where() const noexcept {
+    return line_ == kHasPolicy ? options_.policy->where
+                               : Place{options_.file, line_};
+  }
+  // For Membership: the next member that is leaving.
+  [[nodiscard]] Member*& next_leaving() noexcept {
+    return line_ == kHasPolicy ? options_.policy->next : options_.next;
+  }
+
+  bool ReadStats(SubscriberStats& stats) const noexcept override;
+
+  // Gives the subscription options, before any other thread knows it.
+  // Takes the policy over.
+  void SetPolicy(Policy& policy) noexcept {
+    policy.where = {options_.file, line_};
+    line_ = kHasPolicy;
+    options_.policy = &policy;
+  }
+  // Returns whether the member is to receive the feed's history first.
+  [[nodiscard]] bool replays() const noexcept {
+    return policy() != nullptr && policy()->replay > 0;
+  }
 
   // Destroys the copy, if its channel did not take it.
   void DestroyCopy() noexcept {
     if (offer.owns_value) DestroyOwnedCopy();
   }
 
-  // For the member's set (dense_set.h): its index there. (Fits into padding, as
-  // do the two flags.)
-  std::uint32_t index = 0;
-
  protected:
   // Takes over a counted reference to each; the derived class drops both.
-  Member(FeedCore* feed, ChannelEnds* channel) noexcept
-      : feed_(feed), channel_(channel) {}
+  Member(FeedCore* feed, ChannelEnds* channel, Place where) noexcept
+      : listed(false),
+        joining(false),
+        line_(where.line == kHasPolicy ? 1 : where.line),
+        feed_(feed),
+        channel_(channel),
+        options_{where.file} {}
 
   virtual void DestroyOwnedCopy() noexcept = 0;
 
- private:
-  FeedCore* const feed_;
-  ChannelEnds* const channel_;
-
  public:
-  // For the Send in progress: the send that the channel sees; next_pending
-  // below is the next member with a channel that was not ready.
-  [[no_unique_address]] Operation offer;
   // For Membership, guarded by its mutex: whether the member has not ended, and
   // whether it is still joining.
-  bool listed = false;
-  bool joining = false;
+  bool listed : 1;
+  bool joining : 1;
 
+ private:
+  static constexpr std::uint32_t kHasPolicy = 0;  // no line has this number
+
+  // The small members stand where they fit into padding.
+  std::uint32_t line_;
+  FeedCore* const feed_;
+  ChannelEnds* const channel_;
+  // The file of the call of Subscribe(). A member that is leaving does not need
+  // it any more. A member that has a policy keeps both there.
+  union {
+    const char* file;
+    Policy* policy;
+    Member* next;
+  } options_;
+
+ public:
+  // For the Send in progress: the send that the channel sees.
+  [[no_unique_address]] Operation offer;
+  // For the member's set (dense_set.h): its index there.
+  std::uint32_t index = 0;
+  // The next member with a channel that was not ready, for the Send in progress
+  // (pending_offers.h); or the next one that was removed (membership.h).
   Member* next_pending = nullptr;
-  // For Membership: the next member that is leaving.
-  Member* next_leaving = nullptr;
+  Tally tally;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -12,11 +12,13 @@
 // applies both changes before it leaves.
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/feed/dense_set.h>
 #include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
@@ -36,8 +38,10 @@ class Membership {
 
   // Adds a member to the active ones or, if another thread has the turn, to
   // those that join. The set may move into `memory` for that. Returns false if
-  // there is no room for all members.
-  bool TryAdd(Member& member, bool has_turn, DenseSet::Memory& memory) {
+  // there is no room for all members. `sent` is how many values the feed has
+  // sent.
+  bool TryAdd(Member& member, bool has_turn, std::uint64_t sent,
+              DenseSet::Memory& memory) {
     const std::size_t all = total() + 1;
     member.joining = !has_turn;
     DenseSet& set = member.joining ? joining_ : active_;
@@ -47,6 +51,7 @@ class Membership {
                           : set.MakeRoom(all, memory);
     if (!room) return false;
     set.Add(*Ref<Member>::Share(&member).Release());  // the set's reference
+    if (has_turn) member.tally.Enter(sent);
     ++count_;
     return member.listed = true;
   }
@@ -54,7 +59,8 @@ class Membership {
   // Returns false if the member has ended before. Otherwise the member no
   // longer counts, and one of the next three functions must follow.
   bool BeginRemove(Member& member) noexcept {
-    if (!std::exchange(member.listed, false)) return false;
+    if (!member.listed) return false;
+    member.listed = false;
     --count_;
     return true;
   }
@@ -64,24 +70,36 @@ class Membership {
     return Ref<Member>::Adopt(&member);
   }
   // Like RemoveJoining(), for an active member. The caller must have the turn.
-  [[nodiscard]] Ref<Member> RemoveActive(Member& member) noexcept {
+  [[nodiscard]] Ref<Member> RemoveActive(Member& member,
+                                         std::uint64_t sent) noexcept {
+    member.tally.Leave(sent, Decided(member));
     active_.Remove(member);
     return Ref<Member>::Adopt(&member);
   }
   // Leaves the removal to the holder of the turn.
   void RemoveLater(Member& member) noexcept {
-    member.next_leaving = std::exchange(leaving_, &member);
+    member.next_leaving() = std::exchange(leaving_, &member);
   }
 
   // Takes in the members that join, takes out those that leave, and puts the
-  // latter in front of `gone`. The caller must have the turn.
-  void ApplyPending(Member*& gone) noexcept {
-    for (const auto& entry : joining_) entry.member->joining = false;
+  // latter in front of `gone`. Puts those that are to receive the feed's
+  // history in front of `welcome`. The caller must have the turn.
+  void ApplyPending(std::uint64_t sent, Member*& gone,
+                    Member*& welcome) noexcept {
+    for (const auto& entry : joining_) {
+      Member& m = *entry.member;
+      m.joining = false;
+      m.tally.Enter(sent);
+      if (m.replays() && m.listed) {
+        m.next_pending = std::exchange(welcome, &m);
+      }
+    }
     active_.TakeAll(joining_);
     while (Member* const m = leaving_) {
+      m->tally.Leave(sent, Decided(*m));
       active_.Remove(*m);
-      leaving_ = std::exchange(m->next_leaving, gone);
-      gone = m;
+      leaving_ = m->next_leaving();
+      m->next_pending = std::exchange(gone, m);
     }
   }
 
@@ -100,6 +118,11 @@ class Membership {
   }
 
  private:
+  // Returns false if the member's channel refused the last value.
+  static bool Decided(const Member& member) noexcept {
+    return member.offer.outcome != Outcome::kClosed;
+  }
+
   DenseSet active_;            // each with a counted reference
   DenseSet joining_;           // likewise
   Member* leaving_ = nullptr;  // still in a set, to be taken out
@@ -113,7 +136,7 @@ class Membership {
 inline void ReleaseRemoved(Member* gone) noexcept {
   while (gone != nullptr) {
     const auto owned = Ref<Member>::Adopt(gone);
-    gone = gone->next_leaving;
+    gone = gone->next_pending;
   }
 }
 

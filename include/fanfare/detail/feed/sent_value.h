@@ -22,6 +22,18 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+// Moves a value back to where it came from: by assignment, or by destruction
+// and construction where T cannot be assigned.
+template <typename T>
+void MoveBack(T&& from, T& to) noexcept {
+  if constexpr (std::is_nothrow_move_assignable_v<T>) {
+    to = std::move(from);
+  } else {
+    std::destroy_at(std::addressof(to));
+    std::construct_at(std::addressof(to), std::move(from));
+  }
+}
+
 // For a value that is copied by user code. The last channel takes the object
 // that is offered; the sender makes a copy for each of the others.
 template <typename T, bool = std::is_trivially_copyable_v<T>>
@@ -38,17 +50,10 @@ class SentValue {
   }
 
   // Called once it is known that no channel has taken the value: gives an
-  // rvalue back as it was. (It is destroyed and constructed where T cannot be
-  // assigned.)
+  // rvalue back as it was.
   void Return(const T&) noexcept {}
   void Return(T& value) noexcept {
-    if (!own_.has_value()) return;
-    if constexpr (std::is_nothrow_move_assignable_v<T>) {
-      value = *std::move(own_);
-    } else {
-      std::destroy_at(std::addressof(value));
-      std::construct_at(std::addressof(value), *std::move(own_));
-    }
+    if (own_.has_value()) MoveBack(*std::move(own_), value);
   }
 
  private:

@@ -155,7 +155,7 @@ class Turnstile : public BiasOwner {
       --in_flight_;
       drained = Drained();
     }
-    if (drained != nullptr) drained->waker->Completed(Outcome::kDone);
+    if (drained != nullptr) drained->waker->Completed(*drained);
   }
 
   // Blocks until no call is in flight and the last holder has left.

@@ -263,6 +263,9 @@ class ScopeWrapper final : public SubscriptionState {
   void OnHandleDropped() noexcept override {}
   Ref<ErrChannel> Err() override { return tracked_->Err(); }
   Stage stage() const noexcept override { return tracked_->stage(); }
+  bool ReadStats(SubscriberStats& stats) const noexcept override {
+    return tracked_->ReadStats(stats);
+  }
   bool NotifiesObserver() const noexcept override { return false; }
   void SetParent(Ref<OwnerNode> parent) noexcept override {
     entry_->SetWrappersParent(std::move(parent));

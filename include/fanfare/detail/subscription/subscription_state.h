@@ -13,7 +13,11 @@
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/subscription/owner_tree.h>
 
-namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+namespace fanfare { inline namespace FANFARE_ABI {
+
+struct SubscriberStats;
+
+namespace detail {
 
 // The channel that reports the error of a subscription.
 using ErrChannel = ChannelCore<std::exception_ptr>;
@@ -83,6 +87,12 @@ class SubscriptionState : public OwnerNode {
     return ended_.load() ? Stage::kEnding : Stage::kAlive;
   }
 
+  // Returns false if this is not a subscription of a feed. Otherwise says what
+  // became of the feed's values.
+  virtual bool ReadStats(SubscriberStats& /*stats*/) const noexcept {
+    return false;
+  }
+
   // Returns false if an observer is not notified; stage() must then be polled.
   [[nodiscard]] virtual bool NotifiesObserver() const noexcept { return true; }
 
@@ -146,6 +156,8 @@ class EndedSubscription final : public SubscriptionState {
   void RequestUnsubscribe() noexcept override {}
 };
 
-}}}  // namespace fanfare::FANFARE_ABI::detail
+}  // namespace detail
+
+}}  // namespace fanfare::FANFARE_ABI
 
 #endif  // FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_

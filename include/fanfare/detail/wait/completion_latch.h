@@ -15,12 +15,13 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 // Represents the thread in Send to the channels that keep its offers.
 class CompletionLatch final : public Waker {
  public:
-  void Completed(Outcome outcome) noexcept override {
-    if (outcome == Outcome::kClosed) {
+  void Completed(Operation& operation) noexcept override {
+    if (operation.outcome == Outcome::kClosed) {
       refused_.fetch_add(1, std::memory_order_relaxed);
     }
     // Release: what was done with the value happens before Send returns.
     if (outstanding_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      last_ = &operation;  // the sender waits for the signal
       parker_.Signal(kAllCompleted);
     }
   }
@@ -39,7 +40,7 @@ class CompletionLatch final : public Waker {
   }
 
   // Blocks until all offers have been completed. Returns false if the deadline
-  // or a stop came first.
+  // or a stop came first. May be called again.
   bool Wait(const Deadline& deadline, const std::stop_token& stop) {
     const std::stop_callback on_stop(
         stop, [this]() noexcept { parker_.Signal(kStopped); });
@@ -47,6 +48,10 @@ class CompletionLatch final : public Waker {
     return parker_.Signalled(kAllCompleted);
   }
   void WaitForAll() noexcept { parker_.Wait(kAllCompleted, Deadline::Never()); }
+
+  // Returns the offer that was completed last, once Wait() or WaitForAll() has
+  // returned.
+  [[nodiscard]] const Operation* last() const noexcept { return last_; }
 
   // Returns how many offers were completed without a delivery.
   [[nodiscard]] std::size_t refused() const noexcept {
@@ -59,6 +64,7 @@ class CompletionLatch final : public Waker {
 
   Platform::Atomic<std::ptrdiff_t> outstanding_{0};
   Platform::Atomic<std::size_t> refused_{0};
+  const Operation* last_ = nullptr;
   Parker parker_;
 };
 

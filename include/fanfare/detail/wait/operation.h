@@ -48,11 +48,13 @@ enum class Outcome : std::uint8_t {
   kBiasedElsewhere,   // the lock of the back is biased to another owner
 };
 
+struct Operation;
+
 class Waker {
  public:
-  // May resume the waiter, which may destroy this object and the operation
-  // before the call returns to its caller.
-  virtual void Completed(Outcome outcome) noexcept = 0;
+  // Called once `operation.outcome` is set. May resume the waiter, which may
+  // destroy this object and the operation before the call returns.
+  virtual void Completed(Operation& operation) noexcept = 0;
 
  protected:
   ~Waker() = default;

@@ -16,7 +16,7 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class ThreadWaiter final : public Waiter {
  public:
-  void Completed(Outcome) noexcept override { parker_.Signal(1); }
+  void Completed(Operation&) noexcept override { parker_.Signal(1); }
 
   // Blocks until an operation has been claimed and completed. Returns false if
   // the deadline came first.

@@ -86,7 +86,7 @@ class WaitQueue {
 // Completes operations that were closed. The caller must hold no lock.
 inline void CompleteAll(IntrusiveList<Operation>& closed) noexcept {
   while (Operation* operation = closed.PopFront()) {
-    operation->waker->Completed(Outcome::kClosed);
+    operation->waker->Completed(*operation);
   }
 }
 

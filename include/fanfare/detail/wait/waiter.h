@@ -26,7 +26,7 @@ class Waiter : public Waker {
 
   // Claims for `winner` in place of a counterpart, and wakes the waiter.
   void Interrupt(Operation& winner) noexcept {
-    if (claim.Try(winner)) Completed(Outcome::kDone);
+    if (claim.Try(winner)) Completed(winner);
   }
 
   Claim claim;

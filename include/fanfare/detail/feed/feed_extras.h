@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_FEED_EXTRAS_H_
+#define FANFARE_DETAIL_FEED_FEED_EXTRAS_H_
+
+// FeedExtras are what a feed has only if the user asks for it: a name, a
+// history, and a function that is called when a Send waits for long.
+
+#include <cstddef>
+#include <string>
+
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/channel/channel_ends.h>
+#include <fanfare/detail/feed/tally.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class FeedCore;
+
+// A History keeps the last values of a feed. Only the holder of the turn calls
+// its functions.
+class History {
+ public:
+  History() = default;
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+  virtual ~History() = default;
+
+  // Keeps a copy of the value. Throws what copying the value throws, and has no
+  // effect then.
+  virtual void Record(const void* value) = 0;
+  // Sends the newest `count` values to the channel, oldest first, or as many of
+  // them as it has room for. `send` is what the channel sees. Counts each in
+  // `replayed`. Throws what copying a value throws.
+  virtual void Replay(ChannelEnds& channel, Operation& send, std::size_t count,
+                      Count& replayed) = 0;
+};
+
+class FeedExtras {
+ public:
+  using Clock = Platform::Clock;
+
+  FeedExtras() = default;
+  FeedExtras(const FeedExtras&) = delete;
+  FeedExtras& operator=(const FeedExtras&) = delete;
+  virtual ~FeedExtras() { delete history; }
+
+  // Called by a Send that has waited for `stall_after`, then at doubled
+  // intervals. Runs user code.
+  virtual void OnStall(const FeedCore& feed) = 0;
+
+  std::string name;
+  Clock::duration stall_after = Clock::duration::max();
+  History* history = nullptr;  // owned; null: none is kept
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_FEED_EXTRAS_H_

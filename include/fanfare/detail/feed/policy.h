@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_POLICY_H_
+#define FANFARE_DETAIL_FEED_POLICY_H_
+
+// A Policy holds the options of one subscription: its name, and what a Send
+// does when its channel stays full. A subscription without options has none.
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/channel/biased_lock.h>
+#include <fanfare/detail/channel/channel_ends.h>
+#include <fanfare/detail/feed/tally.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class Member;
+
+// Says what a Send does with its value once a full channel's patience has run
+// out.
+enum class WhenFull : std::uint8_t {
+  kWait,     // waits for room: there is no patience
+  kSkip,     // does not deliver the value
+  kReplace,  // takes the oldest value out
+  kEnd,      // ends the subscription
+};
+
+// The line of the user's code that subscribed.
+struct Place {
+  const char* file;
+  std::uint32_t line;
+};
+
+struct Policy {
+  using Clock = Platform::Clock;
+  // Calls ChannelCore::Replace(), and destroys the value that was taken out.
+  // Sets `evicted` if there was one.
+  using ReplaceVerb = Outcome(ChannelEnds& channel, Operation& send,
+                              BiasOwner& owner, bool& evicted) noexcept;
+  // Returns the error of a subscription that ends because it is too slow.
+  using SlowError = std::exception_ptr(std::string_view name,
+                                       Clock::duration waited,
+                                       std::size_t queued) noexcept;
+
+  // Returns whether the patience has run out, now that the channel is full.
+  // `received` changes when a value is received.
+  bool RunsOut(std::uint64_t received) noexcept {
+    if (patience <= Clock::duration::zero()) return true;
+    const auto now = Clock::now();
+    if (!full || received != seen) {
+      full = true;
+      seen = received;
+      since = now;
+    }
+    return now - since >= patience;
+  }
+  // Returns when to call RunsOut() again.
+  [[nodiscard]] Clock::time_point RunsOutAt() const noexcept {
+    return patience < Clock::time_point::max() - since
+               ? since + patience
+               : Clock::time_point::max();
+  }
+  // Returns for how long the channel has been full without a receive.
+  [[nodiscard]] Clock::duration waited() const noexcept {
+    return full ? Clock::now() - since : Clock::duration::zero();
+  }
+
+  std::string name;
+  Place where{};
+  WhenFull when_full = WhenFull::kWait;
+  Clock::duration patience{};
+  bool close_channel = false;
+  std::size_t replay = 0;
+  ReplaceVerb* replace = nullptr;
+  SlowError* slow_error = nullptr;
+
+  // For the holder of the turn: since when the channel is full, and what was
+  // seen of its receiver then.
+  bool full = false;
+  std::uint64_t seen = 0;
+  Clock::time_point since{};
+
+  Count dropped;   // values that were not delivered because of this policy
+  Count evicted;   // values that were taken out for later ones
+  Count replayed;  // values that were delivered from the feed's history
+
+  Member* next = nullptr;  // for Membership
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_POLICY_H_

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_SLOW_CHANNELS_H_
+#define FANFARE_DETAIL_FEED_SLOW_CHANNELS_H_
+
+// SlowChannels are what a Send does about channels that do not take its value
+// at once: the one place where that is decided, and the one where a Send waits.
+// All functions are for the holder of the turn.
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <stop_token>
+
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/feed/feed_core.h>
+#include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/feed/pending_offers.h>
+#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/wait/adaptive_spin.h>
+#include <fanfare/detail/wait/completion_latch.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class SlowChannels {
+ public:
+  enum class Fate {
+    kTaken,     // the channel has the value
+    kNotTaken,  // it does not get it
+    kWaits,     // the Send has to wait for it
+  };
+
+  // Decides about a channel that did not take `value`: it was full (kPending),
+  // or it refused the value (kClosed), because its owner has closed it or
+  // another thread is about to end the member.
+  FANFARE_COLD static Fate Decide(FeedCore& feed, Member& member,
+                                  Outcome outcome, void* value,
+                                  bool may_wait) noexcept {
+    if (outcome == Outcome::kClosed) {
+      EndClosed(feed, member);
+      return Fate::kNotTaken;
+    }
+    if (RunsOut(feed, member)) return Act(feed, member, value);
+    if (may_wait) return Fate::kWaits;
+    member.tally.missed.Add();
+    member.DestroyCopy();
+    return Fate::kNotTaken;
+  }
+
+  // Blocks until the channels have taken the offers. If the deadline or a stop
+  // comes first, takes the value back. Adds to `taken` the number of channels
+  // that took the value. Throws what the user's stall handler throws.
+  FANFARE_COLD static void Await(FeedCore& feed, PendingOffers pending,
+                                 const ChannelVerbs& verbs, std::size_t& taken,
+                                 const Deadline& deadline = Deadline::Never(),
+                                 const std::stop_token& stop = {}) {
+    const auto refused = [&feed](Member& m) { EndClosed(feed, m); };
+    // Most channels are full because their receiver is runnable but not
+    // running.
+    if (pending.first()->channel().batches()) {
+      PollBeforeQueueing(deadline, stop,
+                         [&] { return pending.Retry(verbs, refused, taken); });
+    }
+    CompletionLatch latch;
+    const std::ptrdiff_t queued = pending.Start(verbs, latch, refused, taken);
+    if (queued == 0) return;
+    std::ptrdiff_t withdrawn = 0;
+    std::exception_ptr thrown;
+    if (!latch.Expect(queued)) {
+      Wait wait(feed, pending, latch, taken);
+      withdrawn = wait.Run(deadline, stop, thrown);
+    }
+    taken += static_cast<std::size_t>(queued - withdrawn) - latch.refused();
+    if (latch.refused() > 0) pending.EndRefused(refused);
+    if (thrown != nullptr) std::rethrow_exception(thrown);
+  }
+
+ private:
+  using Clock = Platform::Clock;
+
+  // One wait for offers that are queued.
+  class Wait {
+   public:
+    Wait(FeedCore& feed, PendingOffers& pending, CompletionLatch& latch,
+         std::size_t& taken) noexcept
+        : feed_(feed), pending_(pending), latch_(latch), taken_(taken) {
+      feed.BeginWait(start_);
+      const FeedExtras* const extras = feed.extras();
+      if (extras != nullptr) {
+        stall_after_ = stall_interval_ = extras->stall_after;
+      }
+    }
+    ~Wait() { feed_.EndWait(); }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+    // Returns how many offers were taken out of their queues.
+    std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop,
+                       std::exception_ptr& thrown) {
+      for (;;) {
+        const Deadline next = Next();
+        if (latch_.Wait(next.Before(deadline) ? next : deadline, stop)) break;
+        if (stop.stop_requested() || deadline.Expired()) return GiveUp();
+        if (ActOnSlow()) return withdrawn_;
+        try {
+          TellIfStalled();
+        } catch (...) {
+          thrown = std::current_exception();
+          return GiveUp();
+        }
+      }
+      pending_.CountBlocked(*latch_.last(), waited());
+      return withdrawn_;
+    }
+
+   private:
+    [[nodiscard]] Clock::duration waited() const noexcept {
+      return Clock::now() - start_;
+    }
+
+    // Returns when a policy has to act, or a stall is to be reported.
+    [[nodiscard]] Deadline Next() const noexcept {
+      Deadline next = stall_after_ < Clock::time_point::max() - start_
+                          ? Deadline::At(start_ + stall_after_)
+                          : Deadline::Never();
+      if (!pending_.has_policy()) return next;
+      for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
+        if (!HasPatience(*m)) continue;
+        const Deadline acts = Deadline::At(m->policy()->RunsOutAt());
+        if (acts.Before(next)) next = acts;
+      }
+      return next;
+    }
+
+    // Withdraws the value. An offer that is just being taken is waited for.
+    std::ptrdiff_t GiveUp() noexcept {
+      const std::ptrdiff_t missed = pending_.Withdraw(waited());
+      // If none was taken back, the thread that completes the last one signals.
+      if (missed == 0 || !latch_.Withdraw(missed)) latch_.WaitForAll();
+      return withdrawn_ + missed;
+    }
+
+    // Lets the policies act whose patience has run out. Returns true if that
+    // completed the last offers.
+    bool ActOnSlow() noexcept {
+      if (!pending_.has_policy()) return false;
+      std::ptrdiff_t acted = 0;
+      pending_.RemoveIf([&](Member& m) {
+        if (!HasPatience(m) || !RunsOut(feed_, m)) return false;
+        if (!m.channel().CancelSend(m.offer)) return false;
+        if (Act(feed_, m, m.offer.value) == Fate::kTaken) ++taken_;
+        ++acted;
+        return true;
+      });
+      withdrawn_ += acted;
+      return acted > 0 && latch_.Withdraw(acted);
+    }
+
+    // At s, 3s, 7s, ... after the start, if s is the time that the user gave.
+    void TellIfStalled() {
+      if (waited() < stall_after_) return;
+      stall_interval_ = Sum(stall_interval_, stall_interval_);
+      stall_after_ = Sum(stall_after_, stall_interval_);
+      feed_.extras()->OnStall(feed_);
+    }
+    static Clock::duration Sum(Clock::duration a, Clock::duration b) noexcept {
+      return a < Clock::duration::max() - b ? a + b : Clock::duration::max();
+    }
+
+    FeedCore& feed_;
+    PendingOffers& pending_;
+    CompletionLatch& latch_;
+    std::size_t& taken_;
+    const Clock::time_point start_ = Clock::now();
+    std::ptrdiff_t withdrawn_ = 0;
+    // After which time of waiting the stall is reported next.
+    Clock::duration stall_after_ = Clock::duration::max();
+    Clock::duration stall_interval_ = Clock::duration::max();
+  };
+
+  [[nodiscard]] static bool HasPatience(const Member& member) noexcept {
+    const Policy* const policy = member.policy();
+    return policy != nullptr && policy->when_full != WhenFull::kWait;
+  }
+
+  // Returns whether the member's policy acts, now that its channel is full.
+  [[nodiscard]] static bool RunsOut(const FeedCore& feed,
+                                    Member& member) noexcept {
+    if (!HasPatience(member)) return false;
+    Policy& policy = *member.policy();
+    // What an eviction takes out is not received. Without a buffer, a value was
+    // received if it was delivered.
+    const ChannelEnds& channel = member.channel();
+    const std::uint64_t received =
+        channel.capacity() > 0
+            ? channel.taken_out() - policy.evicted.Get()
+            : member.tally.Offered(feed.sent()) - member.tally.missed.Get() -
+                  policy.dropped.Get();
+    return policy.RunsOut(received);
+  }
+
+  // Does what the member's policy says. The offer must not be queued.
+  static Fate Act(FeedCore& feed, Member& member, void* value) noexcept {
+    Policy& policy = *member.policy();
+    feed.turnstile.MarkSlowExit();  // a value's destructor is user code
+    if (policy.when_full == WhenFull::kReplace) {
+      member.offer.value = value;
+      return Replace(feed, member, policy);
+    }
+    policy.dropped.Add();
+    member.DestroyCopy();
+    if (policy.when_full == WhenFull::kEnd) {
+      feed.LeaveFastPath();
+      feed.End(member, policy.slow_error(policy.name, policy.waited(),
+                                         member.channel().size()));
+    }
+    return Fate::kNotTaken;
+  }
+  static Fate Replace(FeedCore& feed, Member& member, Policy& policy) noexcept {
+    bool evicted = false;
+    const auto replace = [&] {
+      return policy.replace(member.channel(), member.offer, feed.turnstile,
+                            evicted);
+    };
+    Outcome outcome = replace();
+    if (outcome == Outcome::kBiasedElsewhere) {
+      feed.LeaveFastPath();
+      outcome = replace();
+    }
+    if (evicted) policy.evicted.Add();
+    if (outcome == Outcome::kDone) return Fate::kTaken;
+    EndClosed(feed, member);
+    return Fate::kNotTaken;
+  }
+
+  // Ends a member whose channel refused the value.
+  static void EndClosed(FeedCore& feed, Member& member) noexcept {
+    member.DestroyCopy();
+    feed.LeaveFastPath();
+    feed.End(member);
+  }
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_SLOW_CHANNELS_H_

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_FEED_OPTIONS_H_
+#define FANFARE_FEED_OPTIONS_H_
+
+// FeedOptions: a name for a feed, how many values it keeps for late
+// subscribers, and a function that it calls when a Send waits for long.
+//
+//   Feed<Block> blocks({.name = "blocks",
+//                       .replay = 16,
+//                       .stall_after = 1s,
+//                       .on_stall = [](std::span<const SubscriberReport> slow)
+//                       {
+//                         for (const auto& one : slow) Warn(one.name);
+//                       }});
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fanfare/detail/base/duration.h>
+#include <fanfare/detail/feed/feed_extras.h>
+#include <fanfare/detail/feed/feed_history.h>
+#include <fanfare/feed.h>
+#include <fanfare/subscriber_report.h>
+
+namespace fanfare { inline namespace FANFARE_ABI {
+
+/// The options of a Feed.
+struct FeedOptions {
+  /// What the feed is called in DebugString().
+  std::string name = {};
+  /// How many of the latest values the feed keeps for late subscribers
+  /// (SubscribeOptions::replay).
+  ///
+  /// The feed keeps the values of all Sends that had the turn, also those that
+  /// no channel accepted. Each Send makes one copy more. (V1)
+  std::size_t replay = 0;
+  /// After which time of waiting for channels a Send calls `on_stall`.
+  std::chrono::nanoseconds stall_after = std::chrono::nanoseconds::max();
+  /// Called by a Send that has waited for `stall_after`, with all subscriptions
+  /// that it waits for.
+  ///
+  /// It is called again while that Send waits: after another 2 times
+  /// `stall_after`, then 4 times, and so on. The sender calls it, outside all
+  /// locks. The function may call Report() and unsubscribe. If it throws, the
+  /// Send withdraws its value as on a timeout, and passes the exception on.
+  /// \warning Deadlock: the function must not call Send() on the same feed.
+  /// (N4)
+  std::function<void(std::span<const SubscriberReport>)> on_stall = {};
+};
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+/// \cond
+
+namespace detail {
+
+class FeedExtrasOf final : public FeedExtras {
+ public:
+  explicit FeedExtrasOf(FeedOptions&& options)
+      : on_stall_(std::move(options.on_stall)) {
+    name = std::move(options.name);
+    if (on_stall_)
+      stall_after = Saturated<Clock::duration>(options.stall_after);
+  }
+
+  void OnStall(const FeedCore& feed) override {
+    std::vector<SubscriberReport> slow = Report(feed);
+    std::erase_if(slow, [](const auto& one) { return !one.stats.blocks; });
+    if (!slow.empty()) on_stall_(slow);
+  }
+
+ private:
+  std::function<void(std::span<const SubscriberReport>)> on_stall_;
+};
+
+template <typename T>
+Ref<FeedCore> MakeFeed(FeedOptions&& options) {
+  const std::size_t replay = options.replay;
+  auto extras = std::make_unique<FeedExtrasOf>(std::move(options));
+  if (replay > 0) extras->history = new FeedHistory<T>(replay);
+  auto core = Ref<FeedCore>::Make(extras.get());
+  extras.release();
+  return core;
+}
+
+}  // namespace detail
+
+template <typename T>
+Feed<T>::Feed(FeedOptions options)
+    : core_(detail::MakeFeed<T>(std::move(options))) {
+  Check();
+}
+
+/// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
+
+#endif  // FANFARE_FEED_OPTIONS_H_

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_SUBSCRIBE_OPTIONS_H_
+#define FANFARE_SUBSCRIBE_OPTIONS_H_
+
+// SubscribeOptions: what a feed does when this subscriber is slow, what the
+// subscriber is called, and what it receives first.
+//
+//   // The latest value only, for a display:
+//   feed.Subscribe(Channel<Tick>(1), {.overflow = Overflow::kDropOldest});
+//   // A log that loses nothing, unless it is stuck for five seconds:
+//   feed.Subscribe(log, {.name = "audit log",
+//                        .overflow = Overflow::kEnd,
+//                        .patience = 5s,
+//                        .close_channel = true});
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fanfare/detail/base/duration.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/feed/policy.h>
+
+namespace fanfare { inline namespace FANFARE_ABI {
+
+/// Says what a Send does with its value when the channel of a subscription
+/// stays full.
+///
+/// A policy protects the senders from this subscriber. It does not protect this
+/// subscriber from others: a Send that waits for another channel makes this one
+/// wait for the next value.
+/// (O6)
+enum class Overflow : std::uint8_t {
+  /// Send() waits for room, as in Go. The default.
+  kWait,
+  /// The value is not delivered to this channel.
+  kDropNewest,
+  /// The oldest value in the channel makes room for it. With a Channel(1) the
+  /// subscriber receives the latest value only.
+  kDropOldest,
+  /// The subscription ends, and Err() delivers a SlowSubscriber.
+  kEnd,
+};
+
+/// A line of the user's code: where a channel was subscribed.
+class CallSite {
+ public:
+  /// Returns the line of the call that this function is a default argument of.
+  [[nodiscard]] static constexpr CallSite Here(
+      const char* file = __builtin_FILE(),
+      std::uint32_t line = __builtin_LINE()) noexcept {
+    return CallSite(file, line);
+  }
+
+  /// Returns the file's name as the compiler knows it.
+  [[nodiscard]] constexpr const char* file_name() const noexcept {
+    return file_;
+  }
+  /// Returns the number of the line.
+  [[nodiscard]] constexpr std::uint32_t line() const noexcept { return line_; }
+
+ private:
+  constexpr CallSite(const char* file, std::uint32_t line) noexcept
+      : file_(file), line_(line) {}
+
+  const char* file_;
+  std::uint32_t line_;
+};
+
+/// The options of Feed::Subscribe().
+struct SubscribeOptions {
+  /// What the subscription is called in reports and errors. If the name is
+  /// empty, it is the file and the line of the call of Subscribe().
+  std::string name = {};
+  /// What happens when the channel stays full. (O1, O3, O4)
+  Overflow overflow = Overflow::kWait;
+  /// For how long the channel may stay full without a receive before `overflow`
+  /// acts.
+  ///
+  /// The time begins with the first Send that finds the channel full. Once it
+  /// has run out, that Send and all later ones act at once, until the next
+  /// receive. If the patience is zero, `overflow` acts at once. (O1)
+  std::chrono::nanoseconds patience = {};
+  /// Whether the channel is closed when the subscription ends, for whatever
+  /// reason. What is in the channel can still be received, so a loop over the
+  /// channel ends with the subscription. (O7)
+  bool close_channel = false;
+  /// How many of the latest values to deliver first. The feed delivers as many
+  /// of them as it has kept (FeedOptions::replay) and the channel has room for.
+  /// (V1)
+  std::size_t replay = 0;
+};
+
+/// The error of a subscription that Overflow::kEnd has ended.
+/// (O7)
+class SlowSubscriber : public std::runtime_error {
+ public:
+  /// Constructs the error of the subscription `name`, whose channel had been
+  /// full for `waited`, with `queued` values in it.
+  ///
+  /// \throws std::bad_alloc
+  SlowSubscriber(std::string_view name, std::chrono::nanoseconds waited,
+                 std::size_t queued)
+      : std::runtime_error(
+            std::string(name)
+                .append(": the subscriber was too slow (")
+                .append(std::to_string(queued))
+                .append(" values in its full channel, no receive for ")
+                .append(std::to_string(
+                    std::chrono::ceil<std::chrono::milliseconds>(waited)
+                        .count()))
+                .append(" ms)")),
+        name_size_(name.size()),
+        waited_(waited),
+        queued_(queued) {}
+
+  /// Returns the name of the subscription, as a part of what().
+  [[nodiscard]] std::string_view name() const noexcept {
+    return {what(), name_size_};
+  }
+  /// Returns for how long the channel had been full without a receive. Zero if
+  /// the subscription has no patience.
+  [[nodiscard]] std::chrono::nanoseconds waited() const noexcept {
+    return waited_;
+  }
+  /// Returns how many values were in the channel.
+  [[nodiscard]] std::size_t queued() const noexcept { return queued_; }
+
+ private:
+  std::size_t name_size_;
+  std::chrono::nanoseconds waited_;
+  std::size_t queued_;
+};
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+/// \cond
+
+namespace detail {
+
+static_assert(static_cast<WhenFull>(Overflow::kWait) == WhenFull::kWait);
+static_assert(static_cast<WhenFull>(Overflow::kDropNewest) == WhenFull::kSkip);
+static_assert(static_cast<WhenFull>(Overflow::kDropOldest) ==
+              WhenFull::kReplace);
+static_assert(static_cast<WhenFull>(Overflow::kEnd) == WhenFull::kEnd);
+
+// Makes the policy of a subscription to a channel of `capacity`. Throws
+// std::invalid_argument.
+inline std::unique_ptr<Policy> MakePolicy(SubscribeOptions&& options,
+                                          std::size_t capacity,
+                                          Policy::ReplaceVerb* replace) {
+  using std::chrono::nanoseconds;
+  if (options.patience < nanoseconds::zero()) {
+    throw std::invalid_argument("fanfare: Subscribe with a negative patience");
+  }
+  if (options.overflow == Overflow::kWait &&
+      options.patience != nanoseconds::zero()) {
+    throw std::invalid_argument(
+        "fanfare: Subscribe with a patience needs an overflow other than "
+        "kWait");
+  }
+  if (options.overflow == Overflow::kDropOldest && capacity == 0) {
+    throw std::invalid_argument(
+        "fanfare: Subscribe with kDropOldest needs a channel with a buffer");
+  }
+  if (options.replay > capacity) {
+    throw std::invalid_argument(
+        "fanfare: Subscribe with a replay beyond the channel's capacity");
+  }
+  auto policy = std::make_unique<Policy>();
+  policy->name = std::move(options.name);
+  policy->when_full = static_cast<WhenFull>(options.overflow);
+  policy->patience = Saturated<Policy::Clock::duration>(options.patience);
+  policy->close_channel = options.close_channel;
+  policy->replay = options.replay;
+  policy->replace = replace;
+  policy->slow_error = [](std::string_view name, Policy::Clock::duration waited,
+                          std::size_t queued) noexcept {
+    try {
+      return std::make_exception_ptr(SlowSubscriber(name, waited, queued));
+    } catch (...) {
+      return std::current_exception();
+    }
+  };
+  return policy;
+}
+
+}  // namespace detail
+
+/// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
+
+#endif  // FANFARE_SUBSCRIBE_OPTIONS_H_

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_SUBSCRIBER_REPORT_H_
+#define FANFARE_SUBSCRIBER_REPORT_H_
+
+// SubscriberReport: one subscription in the report of a feed.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fanfare/detail/feed/feed_core.h>
+#include <fanfare/subscribe_options.h>
+#include <fanfare/subscriber_stats.h>
+
+namespace fanfare { inline namespace FANFARE_ABI {
+
+/// One subscription in Feed::Report().
+struct SubscriberReport {
+  /// The name that SubscribeOptions gave, or else the file and the line of the
+  /// call of Subscribe().
+  std::string name;
+  /// Where the channel was subscribed.
+  CallSite where;
+  /// What happens when the channel stays full.
+  Overflow overflow;
+  /// What became of the values.
+  SubscriberStats stats;
+};
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+/// \cond
+
+namespace detail {
+
+inline bool Member::ReadStats(SubscriberStats& stats) const noexcept {
+  const Policy* const options = policy();
+  const bool counts = tally.counts();
+  // The feed's count is read last: it was written before these.
+  stats.missed = tally.missed.Get();
+  if (options != nullptr) {
+    stats.dropped = options->dropped.Get();
+    stats.evicted = options->evicted.Get();
+    stats.replayed = options->replayed.Get();
+  }
+  stats.blocked =
+      std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
+  stats.offered = tally.Offered(feed().sent());
+  const ChannelEnds::Snapshot now = channel().Look(offer);
+  stats.queued = now.size;
+  stats.capacity = channel().capacity();
+  stats.blocks = counts && now.queued;
+  if (stats.blocks) stats.blocking = feed().waited();
+  // The last value is not decided, or was never offered.
+  if (counts && (now.queued || now.refused) && stats.offered > 0) {
+    --stats.offered;
+  }
+  const std::uint64_t not_delivered = stats.dropped + stats.missed;
+  if (stats.offered < not_delivered) stats.offered = not_delivered;
+  stats.delivered = stats.offered - not_delivered;
+  return true;
+}
+
+// Returns the name of a subscription that was given none.
+inline std::string NameOf(Place where) {
+  std::string_view file = where.file;
+  file.remove_prefix(file.find_last_of("/\\") + 1);
+  return std::string(file).append(":").append(std::to_string(where.line));
+}
+
+inline SubscriberReport ReportOn(const Member& member, Place where) {
+  const Policy* const policy = member.policy();
+  const bool named = policy != nullptr && !policy->name.empty();
+  SubscriberReport report{named ? policy->name : NameOf(where),
+                          CallSite::Here(where.file, where.line),
+                          policy != nullptr
+                              ? static_cast<Overflow>(policy->when_full)
+                              : Overflow::kWait,
+                          {}};
+  member.ReadStats(report.stats);
+  return report;
+}
+
+inline std::vector<SubscriberReport> Report(const FeedCore& feed) {
+  struct Listed {
+    Ref<const Member> member;
+    Place where;
+  };
+  std::vector<Listed> listed;
+  std::size_t count = 0;
+  do {
+    listed.reserve(count);
+    count = feed.Visit(listed.capacity(), [&](const Member& member) {
+      listed.push_back({Ref<const Member>::Share(&member), member.where()});
+    });
+  } while (count > listed.capacity());
+  std::vector<SubscriberReport> reports;
+  reports.reserve(listed.size());
+  for (const Listed& one : listed) {
+    reports.push_back(ReportOn(*one.member, one.where));
+  }
+  return reports;
+}
+
+// Returns the report as text, a line for the feed and one for each subscriber;
+// those that a Send waits for come first.
+inline std::string Describe(const FeedCore& feed) {
+  const auto number = [](std::uint64_t n) { return std::to_string(n); };
+  const auto time = [](std::chrono::nanoseconds t) {
+    using Milliseconds = std::chrono::milliseconds;
+    return std::to_string(std::chrono::duration_cast<Milliseconds>(t).count()) +
+           " ms";
+  };
+  constexpr const char* kOverflows[] = {"waits", "drops newest", "drops oldest",
+                                        "ends"};
+  const std::vector<SubscriberReport> reports = Report(feed);
+  std::string blocking, others;
+  std::uint64_t blocks = 0;
+  for (const auto& [name, where, overflow, stats] : reports) {
+    std::string line = "\n  " + name + ": ";
+    if (stats.blocks) {
+      ++blocks;
+      line += "BLOCKS a Send for " + time(stats.blocking) + ", ";
+    }
+    line += number(stats.queued) + " of " + number(stats.capacity) +
+            " queued, " + number(stats.delivered) + " of " +
+            number(stats.offered) + " delivered, " + number(stats.dropped) +
+            " dropped, " + number(stats.missed) + " missed, " +
+            number(stats.evicted) + " evicted, blocked Sends for " +
+            time(stats.blocked) +
+            ", when full: " + kOverflows[static_cast<std::size_t>(overflow)];
+    (stats.blocks ? blocking : others) += line;
+  }
+  const FeedExtras* const extras = feed.extras();
+  std::string text = extras != nullptr && !extras->name.empty()
+                         ? "feed " + extras->name
+                         : std::string("feed");
+  text += ": " + number(reports.size()) + " subscribers, of which " +
+          number(blocks) + " block a Send, and " +
+          number(feed.waiting_senders()) + " more Sends wait for their turn";
+  return text + blocking + others;
+}
+
+}  // namespace detail
+
+/// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
+
+#endif  // FANFARE_SUBSCRIBER_REPORT_H_
