@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include <fanfare/detail/base/spin_lock.h>
@@ -47,6 +48,15 @@ class FakeClock {
     const std::lock_guard lock(world().mutex);
     world().now += by;
     world().changed.notify_all();
+  }
+
+  // How long the thread has to wait that wakes first of those that sleep to a
+  // moment in the future; std::nullopt where there is none.
+  static std::optional<duration> Sleeper() {
+    const std::lock_guard lock(world().mutex);
+    const auto first = world().sleepers.upper_bound(world().now);
+    if (first == world().sleepers.end()) return std::nullopt;
+    return *first - world().now;
   }
 
   // Blocks until some thread sleeps to a moment in the future; tells how long
