@@ -44,7 +44,7 @@ using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::JoinSubscriptions;
 using fanfare::Overflow;
-using fanfare::Resubscribe;
+using fanfare::ResubscribeErr;
 using fanfare::Sender;
 using fanfare::SlowSubscriber;
 using fanfare::SubscribeOptions;
@@ -869,10 +869,12 @@ TEST_CASE("O6: a patience runs out while the Send is blocked on another") {
   const Subscription other = full.feed.Subscribe(waits);
   Sending sending([&] { return full.feed.Send(1); });
   RunOut(sending, 5s);
-  AwaitThat([&] { return TallyOf(full.subscription) == Acted(overflow); });
+  AwaitThat([&] {
+    return TallyOf(full.subscription) == Acted(overflow) &&
+           full.subscription.ended() == (overflow == Overflow::kEnd);
+  });
   CHECK(waits.waiting_senders() == 1);
   CHECK(full.channel.waiting_senders() == 0);
-  CHECK(full.subscription.ended() == (overflow == Overflow::kEnd));
   CHECK_FALSE(sending.returned());
   CHECK(waits.Receive() == 1);
   CHECK(sending.Get() == 1 + Taken(overflow));
@@ -952,7 +954,8 @@ TEST_CASE("O7 U7: a join reports that a member was slow") {
   const Channel<int> other(1);
   const Subscription both = JoinSubscriptions(std::move(full.subscription),
                                               full.feed.Subscribe(other));
-  CHECK(full.feed.Send(1) == 1);
+  // The join may end the other one before it has the value.
+  static_cast<void>(full.feed.Send(1));
   CHECK(AsSlow(both.Err().Receive()).has_value());
   CHECK(full.feed.subscriber_count() == 0);
 }
@@ -961,7 +964,7 @@ TEST_CASE("O7 R3: a resubscription subscribes again what was too slow") {
   Feed<int> feed;
   const Channel<int> channel(1);
   const Channel<std::exception_ptr> errors(8);
-  const Subscription subscription = Resubscribe(
+  const Subscription subscription = ResubscribeErr(
       100ms, [&](std::stop_token, std::exception_ptr error) -> Subscription {
         errors.Send(std::move(error));
         return feed.Subscribe(channel, {.overflow = Overflow::kEnd});
@@ -1101,7 +1104,7 @@ TEST_CASE("O7: close_channel where the patience runs out in a blocked Send") {
   RunOut(sending, 5s);
   // The channel is closed although this Send still waits for the other one.
   AwaitThat([&] { return full.channel.closed(); });
-  CHECK_FALSE(sending.returned());
+  CHECK(StaysFalse([&] { return sending.returned(); }));
   CHECK(waits.Receive() == 1);
   CHECK(sending.Get() == 1);
 }
