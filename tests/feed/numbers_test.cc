@@ -128,7 +128,7 @@ TEMPLATE_TEST_CASE("N1: a subscription counts the values of its own time", "",
   const std::size_t others = GENERATE(0U, 1U, 5U);
   CAPTURE(capacity, others);
   Feed<TestType> feed;
-  const Audience<TestType> audience(feed, others, 64);
+  const Audience<TestType> audience(feed, others, 128);
   for (int i = 0; i < 5; ++i) feed.TrySend(Value<TestType>(i));
   const Channel<TestType> channel(capacity);
   const Subscription subscription = feed.Subscribe(channel);
