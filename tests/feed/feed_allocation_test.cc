@@ -96,6 +96,7 @@ using namespace std::chrono_literals;
 using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::Overflow;
+using fanfare::SubscribeOptions;
 using fanfare::Subscription;
 
 struct Large {
@@ -303,7 +304,7 @@ TEST_CASE("O9: a subscription with default options allocates no more") {
   subscriptions.reserve(1000);
   const std::size_t allocated = AllocationsIn([&] {
     for (int i = 0; i < 1000; ++i) {
-      subscriptions.push_back(feed.Subscribe(channel, {}));
+      subscriptions.push_back(feed.Subscribe(channel, SubscribeOptions{}));
     }
   });
   CHECK(allocated >= 1000);

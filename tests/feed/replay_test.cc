@@ -35,6 +35,7 @@ namespace {
 using namespace std::chrono_literals;
 using fanfare::Channel;
 using fanfare::Feed;
+using fanfare::FeedOptions;
 using fanfare::Numbered;
 using fanfare::Overflow;
 using fanfare::Subscription;
@@ -160,6 +161,18 @@ TEST_CASE("V1: exactly as many values are kept and no longer than the feed") {
     CHECK(ledger.alive == 3);
   }
   CHECK(ledger.alive == 0);
+}
+
+TEST_CASE("V1: what was kept ends with the feed though a subscription stays") {
+  Ledger ledger;
+  auto feed = std::make_unique<Feed<Tracked>>(FeedOptions{.replay = 3});
+  const Channel<Tracked> channel(1);
+  const Subscription subscription = feed->Subscribe(channel, {.replay = 1});
+  for (int i = 1; i <= 3; ++i) feed->SendReady(Tracked(ledger, i));
+  CHECK(ledger.alive == 4);
+  feed.reset();
+  CHECK(ledger.alive == 1);
+  CHECK(Number(channel.TryReceive()) == 1);
 }
 
 TEST_CASE("V1: a channel that is subscribed twice is replayed to twice") {
