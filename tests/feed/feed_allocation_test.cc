@@ -95,6 +95,8 @@ namespace {
 using namespace std::chrono_literals;
 using fanfare::Channel;
 using fanfare::Feed;
+using fanfare::Overflow;
+using fanfare::SubscribeOptions;
 using fanfare::Subscription;
 
 struct Large {
@@ -293,6 +295,36 @@ TEST_CASE("F1: Subscribe allocates once, and seldom for the list") {
   CHECK(allocated >= 1000);
   CHECK(allocated < 1000 + 30);
   CHECK(AllocationsIn([&] { subscriptions.clear(); }) == 0);
+}
+
+TEST_CASE("O9: a subscription with default options allocates no more") {
+  Feed<int> feed;
+  const Channel<int> channel(1);
+  std::vector<Subscription> subscriptions;
+  subscriptions.reserve(1000);
+  const std::size_t allocated = AllocationsIn([&] {
+    for (int i = 0; i < 1000; ++i) {
+      subscriptions.push_back(feed.Subscribe(channel, SubscribeOptions{}));
+    }
+  });
+  CHECK(allocated >= 1000);
+  CHECK(allocated < 1000 + 30);
+}
+
+TEMPLATE_TEST_CASE("O3 O8: to drop or to miss a value allocates nothing", "",
+                   int, Large, Copied) {
+  const auto overflow =
+      GENERATE(Overflow::kWait, Overflow::kDropNewest, Overflow::kDropOldest);
+  CAPTURE(overflow);
+  Feed<TestType> feed;
+  const Channel<TestType> channel(1);
+  const Subscription subscription =
+      feed.Subscribe(channel, {.overflow = overflow});
+  CHECK(feed.Send(TestType()) == 1);
+  CHECK(AllocationsIn([&] {
+          for (int i = 0; i < kRounds; ++i) feed.SendReady(TestType());
+        }) == 0);
+  CHECK(subscription.Stats()->offered == 1 + kRounds);
 }
 
 TEST_CASE("F3: a Send that takes in who came meanwhile allocates nothing") {
