@@ -149,6 +149,16 @@ static_assert(static_cast<WhenFull>(Overflow::kDropOldest) ==
               WhenFull::kReplace);
 static_assert(static_cast<WhenFull>(Overflow::kEnd) == WhenFull::kEnd);
 
+// Returns the name of a subscription that was given none.
+inline std::string NameOf(Place where) {
+  std::string_view file = where.file;
+  file.remove_prefix(file.find_last_of("/\\") + 1);
+  return std::string(file).append(":").append(std::to_string(where.line));
+}
+inline std::string NameOf(const Policy& policy) {
+  return policy.name.empty() ? NameOf(policy.where) : policy.name;
+}
+
 // Makes the policy of a subscription to a channel of `capacity`. Throws
 // std::invalid_argument.
 inline std::unique_ptr<Policy> MakePolicy(SubscribeOptions&& options,
@@ -179,10 +189,10 @@ inline std::unique_ptr<Policy> MakePolicy(SubscribeOptions&& options,
   policy->close_channel = options.close_channel;
   policy->replay = options.replay;
   policy->replace = replace;
-  policy->slow_error = [](std::string_view name, Policy::Clock::duration waited,
-                          std::size_t queued) noexcept {
+  policy->slow_error = [](const Policy& slow, std::size_t queued) noexcept {
     try {
-      return std::make_exception_ptr(SlowSubscriber(name, waited, queued));
+      return std::make_exception_ptr(
+          SlowSubscriber(NameOf(slow), slow.waited(), queued));
     } catch (...) {
       return std::current_exception();
     }

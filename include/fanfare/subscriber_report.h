@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,17 +64,9 @@ inline bool Member::ReadStats(SubscriberStats& stats) const noexcept {
   return true;
 }
 
-// Returns the name of a subscription that was given none.
-inline std::string NameOf(Place where) {
-  std::string_view file = where.file;
-  file.remove_prefix(file.find_last_of("/\\") + 1);
-  return std::string(file).append(":").append(std::to_string(where.line));
-}
-
 inline SubscriberReport ReportOn(const Member& member, Place where) {
   const Policy* const policy = member.policy();
-  const bool named = policy != nullptr && !policy->name.empty();
-  SubscriberReport report{named ? policy->name : NameOf(where),
+  SubscriberReport report{policy != nullptr ? NameOf(*policy) : NameOf(where),
                           CallSite::Here(where.file, where.line),
                           policy != nullptr
                               ? static_cast<Overflow>(policy->when_full)

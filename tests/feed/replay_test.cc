@@ -410,9 +410,9 @@ TEST_CASE(
   CHECK(ledger.alive == 0);
 }
 
-// With the turn free, Subscribe makes the copies, and throws what they throw:
-// nothing is subscribed then.
-TEST_CASE("V1 F9: a copy that throws in Subscribe comes out of it") {
+// With the turn free, Subscribe makes the copies. What it returns is the same
+// as if a Send had made them.
+TEST_CASE("V1 F9: a copy that throws in Subscribe ends the newcomer") {
   const int at = GENERATE(0, 1, 2);
   CAPTURE(at);
   Ledger ledger;
@@ -424,10 +424,15 @@ TEST_CASE("V1 F9: a copy that throws in Subscribe comes out of it") {
     ledger.on_copy = [at](int before) {
       if (before == at) throw CopyFailed();
     };
-    CHECK_THROWS_AS(feed.Subscribe(channel, {.replay = 3}), CopyFailed);
+    const Subscription failed = feed.Subscribe(channel, {.replay = 3});
     ledger.on_copy = nullptr;
+    CHECK(failed.ended());
+    const auto error = failed.Err().Receive();
+    REQUIRE(error.has_value());
+    CHECK_THROWS_AS(std::rethrow_exception(*error), CopyFailed);
     CHECK(feed.subscriber_count() == 0);
     CHECK_FALSE(channel.closed());
+    CHECK(failed.Stats()->replayed == static_cast<std::uint64_t>(at));
     // What was kept still is, and the feed can be used.
     const Channel<Tracked> late(8);
     const Subscription subscription = feed.Subscribe(late, {.replay = 3});

@@ -106,18 +106,28 @@ class PendingOffers {
     return withdrawn;
   }
 
-  // Leaves out the members for which `remove` returns true.
-  void RemoveIf(FunctionRef<bool(Member&)> remove) noexcept {
+  // Moves the members for which `chosen` returns true to another list, which it
+  // returns.
+  PendingOffers Extract(FunctionRef<bool(Member&)> chosen) noexcept {
+    PendingOffers extracted;
     Member** link = &first_;
     while (Member* const m = *link) {
-      if (remove(*m)) {
+      if (chosen(*m)) {
         *link = m->next_pending;
+        m->next_pending = std::exchange(extracted.first_, m);
       } else {
         link = &m->next_pending;
       }
     }
+    return extracted;
   }
 
+  // Notes that the Send has `waited` for all of these in the end.
+  void CountBlocked(Platform::Clock::duration waited) noexcept {
+    for (Member* m = first_; m != nullptr; m = m->next_pending) {
+      m->tally.CountBlocked(waited);
+    }
+  }
   // Notes that the Send has `waited` for `last`, the offer that was completed
   // last.
   void CountBlocked(const Operation& last,

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <exception>
 #include <string>
-#include <string_view>
 
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/channel/biased_lock.h>
@@ -42,9 +41,9 @@ struct Policy {
   // Sets `evicted` if there was one.
   using ReplaceVerb = Outcome(ChannelEnds& channel, Operation& send,
                               BiasOwner& owner, bool& evicted) noexcept;
-  // Returns the error of a subscription that ends because it is too slow.
-  using SlowError = std::exception_ptr(std::string_view name,
-                                       Clock::duration waited,
+  // Returns the error of a subscription that ends because it is too slow, with
+  // `queued` values in its channel.
+  using SlowError = std::exception_ptr(const Policy& policy,
                                        std::size_t queued) noexcept;
 
   // Returns whether the patience has run out, now that the channel is full.

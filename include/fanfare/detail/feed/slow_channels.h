@@ -145,16 +145,20 @@ class SlowChannels {
     // completed the last offers.
     bool ActOnSlow() noexcept {
       if (!pending_.has_policy()) return false;
-      std::ptrdiff_t acted = 0;
-      pending_.RemoveIf([&](Member& m) {
-        if (!HasPatience(m) || !RunsOut(feed_, m)) return false;
-        if (!m.channel().CancelSend(m.offer)) return false;
+      const Clock::duration time = waited();
+      std::ptrdiff_t count = 0;
+      PendingOffers acted = pending_.Extract([&](Member& m) {
+        if (!RunsOut(feed_, m) || !m.channel().CancelSend(m.offer)) {
+          return false;
+        }
         if (Act(feed_, m, m.offer.value) == Fate::kTaken) ++taken_;
-        ++acted;
+        ++count;
         return true;
       });
-      withdrawn_ += acted;
-      return acted > 0 && latch_.Withdraw(acted);
+      withdrawn_ += count;
+      if (count == 0 || !latch_.Withdraw(count)) return false;
+      acted.CountBlocked(time);
+      return true;
     }
 
     // At s, 3s, 7s, ... after the start, if s is the time that the user gave.
@@ -212,8 +216,7 @@ class SlowChannels {
     member.DestroyCopy();
     if (policy.when_full == WhenFull::kEnd) {
       feed.LeaveFastPath();
-      feed.End(member, policy.slow_error(policy.name, policy.waited(),
-                                         member.channel().size()));
+      feed.End(member, policy.slow_error(policy, member.channel().size()));
     }
     return Fate::kNotTaken;
   }
