@@ -784,8 +784,8 @@ TEST_CASE("N3: a late subscriber sees how many values came before") {
 TEST_CASE("N3: the gaps are exactly what was lost whatever the cause") {
   const Overflow policy =
       GENERATE(Overflow::kWait, Overflow::kDropNewest, Overflow::kDropOldest);
-  const nanoseconds patience =
-      policy == Overflow::kWait ? 0ns : GENERATE(0ns, 5s);
+  const nanoseconds patience = GENERATE(0ns, 5s);
+  if (policy == Overflow::kWait && patience > 0ns) return;
   CAPTURE(policy, patience);
   std::mt19937 random(1);
   Feed<Numbered<int>> feed;
