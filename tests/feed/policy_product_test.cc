@@ -133,7 +133,7 @@ struct Prediction {
   bool waits = false;       // the Send is blocked on this channel
   nanoseconds sleep = 0ns;  // for how long at most; 0: for any time
   Outcome outcome = Outcome::kTaken;
-  bool by_own_limit = false;  // which ends the wait for others, too
+  bool by_own_limit = false;  // which also ends the wait for others
   bool other_takes = false;   // the other subscriber, where there is one
 };
 

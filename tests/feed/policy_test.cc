@@ -823,7 +823,7 @@ TEST_CASE("O5: one channel of two feeds is evicted by the one that may") {
   CHECK(channel.Receive() == 11);
   CHECK(sending.Get() == 1);
   CHECK(channel.Receive() == 2);
-  // Whoever sent it, the eviction is counted where it was done.
+  // An eviction counts where it was done, not where the value came from.
   CHECK(TallyOf(one) == Tally{.delivered = 2});
   CHECK(TallyOf(two) == Tally{.delivered = 2, .evicted = 2});
 }
@@ -1111,7 +1111,7 @@ TEST_CASE("O7: close_channel where the patience runs out in a blocked Send") {
 
 TEST_CASE("O7: close_channel on a feed that is closed already") {
   // The subscription has ended when Subscribe returns; a consumer would wait
-  // for ever if the channel stayed open.
+  // permanently if the channel stayed open.
   Feed<int> feed;
   feed.Close();
   const Channel<int> channel(1);

@@ -102,7 +102,7 @@ TEST_CASE("V1: what is replayed is kept for the next") {
   CHECK(Kept(feed, 2) == std::vector{4, 5});
 }
 
-TEST_CASE("V1: a value that reached nobody is kept") {
+TEST_CASE("V1: a value that no channel took is kept") {
   Feed<int> feed({.replay = 8});
   const Channel<int> full(1);
   const Channel<int> drops(1);
@@ -259,7 +259,7 @@ TEST_CASE("V1: a feed that was closed has nothing to replay") {
 // Subscribing while a Send is under way.
 // ---------------------------------------------------------------------------
 
-TEMPLATE_TEST_CASE("V1: who comes during a Send gets its value once", "", int,
+TEMPLATE_TEST_CASE("V1: a newcomer during a Send gets its value once", "", int,
                    std::string) {
   const std::size_t newcomers = GENERATE(1U, 2U, 5U);
   CAPTURE(newcomers);
@@ -289,7 +289,7 @@ TEMPLATE_TEST_CASE("V1: who comes during a Send gets its value once", "", int,
   }
 }
 
-TEST_CASE("V1: who comes in front of Sends that wait gets each value once") {
+TEST_CASE("V1: a newcomer beside Sends that wait gets each value once") {
   // If T is trivially copyable, one Send may deliver for those behind it.
   const bool late = GENERATE(false, true);
   CAPTURE(late);
@@ -312,7 +312,7 @@ TEST_CASE("V1: who comes in front of Sends that wait gets each value once") {
   CHECK(TallyOf(*two) == Tally{.delivered = 5, .replayed = 1});
 }
 
-TEST_CASE("V1: who leaves during the Send is not replayed to") {
+TEST_CASE("V1: nothing is replayed to a newcomer that left during the Send") {
   const bool by_close = GENERATE(false, true);
   Feed<int> feed({.replay = 2});
   feed.Send(1);

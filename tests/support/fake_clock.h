@@ -43,7 +43,7 @@ class FakeClock {
     return world().reads;
   }
 
-  // Moves time on and wakes whoever has waited for it.
+  // Moves time on and wakes the threads that have waited for it.
   static void Advance(duration by) {
     const std::lock_guard lock(world().mutex);
     world().now += by;

@@ -357,7 +357,7 @@ TEST_CASE("V2: a change wakes a receive that waits and a Select") {
   CHECK(receiving.Get() == 2);
 }
 
-TEST_CASE("V2: a value lives as long as it is the value or someone has it") {
+TEST_CASE("V2: a value lives while it is the value or was got") {
   Ledger ledger;
   std::optional<State<Tracked>> state(std::in_place, Tracked(ledger, 1));
   const Changes<Tracked> channel(1);
@@ -365,7 +365,7 @@ TEST_CASE("V2: a value lives as long as it is the value or someone has it") {
   CHECK(ledger.alive == 1);
   const auto first = state->Get();
   for (int i = 2; i <= 10; ++i) state->Set(Tracked(ledger, i));
-  // That one, and the value, which is in the channel, too.
+  // That one, and the value, which the channel holds as well.
   CHECK(ledger.alive == 2);
   CHECK(ledger.copies == 0);
   state.reset();
