@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The subscriber of example 03 receives every number and the error.
+// The subscriber of example 11 receives every number and the error.
 
 #include "check.h"
 
 #define main ExampleMain
-#include "../03_new_subscription.cc"
+#include "../11_new_subscription.cc"
 #undef main
 
 #include <algorithm>

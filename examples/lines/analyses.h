@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the subscribers of 10_lines do with the lines. There is no lock and no
+// What the subscribers of the demo do with the lines. There is no lock and no
 // atomic in here: each analysis belongs to the one thread that feeds it, until
 // that thread is joined and the result is printed.
 
@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-#include "lines_batch.h"
+#include "batch.h"
 
 namespace lines {
 

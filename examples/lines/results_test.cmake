@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Compares the results of 10_lines (PROGRAM) on a large file, which is made in
+# Compares the results of the demo (PROGRAM) on a large file, which is made in
 # FOLDER, with those of the tools that count the same one by one.
 
 set(ENV{LC_ALL} C)
@@ -70,7 +70,7 @@ execute_process(
 set(expected "${lines}${bytes}${longest}${matches}${words}")
 string(APPEND expected "files\t1\nbinary\t0\nunreadable\t0\n")
 
-# Compares the output of 10_lines with `expected`, in which FILE stands for
+# Compares the output of the demo with `expected`, in which FILE stands for
 # `name`.
 function(expect name)
   string(REPLACE FILE "${name}" wanted "${expected}")
@@ -80,7 +80,7 @@ function(expect name)
     OUTPUT_VARIABLE output
     RESULT_VARIABLE result)
   if(NOT result STREQUAL "0" OR NOT output STREQUAL wanted)
-    message(FATAL_ERROR "10_lines ended with ${result} and printed:\n${output}"
+    message(FATAL_ERROR "lines ended with ${result} and printed:\n${output}"
                         "\ninstead of:\n${wanted}")
   endif()
 endfunction()

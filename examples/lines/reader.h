@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The producer of 10_lines: reads files, folders and standard input, and sends
+// The producer of the demo: reads files, folders and standard input, and sends
 // what it reads through a feed, in batches of whole lines.
 
 #ifndef EXAMPLES_LINES_READER_H_
@@ -26,8 +26,8 @@
 
 #include <fanfare/fanfare.h>
 
-#include "lines_batch.h"
-#include "stop_descriptor.h"
+#include "../stop_descriptor.h"
+#include "batch.h"
 
 namespace lines {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The consumer of example 02 handles every event, and no lost acknowledgement
+// The consumer of example 05 handles every event, and no lost acknowledgement
 // holds up its producer.
 
 #include "check.h"
 
 #define main ExampleMain
-#include "../02_acknowledged_events.cc"
+#include "../05_acknowledged_events.cc"
 #undef main
 
 #include <sstream>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The watchdog of example 05 takes heartbeats although no alarm is answered.
+// The watchdog of example 07 takes heartbeats although no alarm is answered.
 
 #include "check.h"
 
 #define main ExampleMain
-#include "../05_select_timeout.cc"
+#include "../07_watchdog.cc"
 #undef main
 
 #include <cstddef>

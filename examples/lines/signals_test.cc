@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// lines_signals_test <10_lines>: interrupts 10_lines in the middle of endless
+// lines_signals_test <program>: interrupts the demo in the middle of endless
 // input and checks that it ends in good order, with the results so far; and
 // that a second signal kills it. Waits for what the program has done, never for
 // a time.
@@ -36,7 +36,7 @@ void Check(bool condition, const std::string& what) {
   if (!condition) throw std::runtime_error(what);
 }
 
-// A running 10_lines between two pipes. It is killed at the end of the scope
+// The running demo between two pipes. It is killed at the end of the scope
 // unless it has ended before.
 class Program {
  public:
@@ -188,7 +188,7 @@ void TestKilledByTheSecond(const std::string& path) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::cerr << "usage: lines_signals_test <path of 10_lines>\n";
+    std::cerr << "usage: lines_signals_test <path of lines>\n";
     return 2;
   }
   ::signal(SIGPIPE, SIG_IGN);  // write() says EPIPE instead.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The subscription of example 06 can be ended in each of its states, and loses
+// The subscription of example 15 can be ended in each of its states, and loses
 // no line of a server that ends.
 
 #include "check.h"
 
 #define main ExampleMain
-#include "../06_resubscribe_tcp.cc"
+#include "../15_resubscribe_tcp.cc"
 #undef main
 
 #include <cstddef>

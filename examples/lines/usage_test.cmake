@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What 10_lines (PROGRAM) does with folders, odd files and wrong options. It
+# What the demo (PROGRAM) does with folders, odd files and wrong options. It
 # works in FOLDER, which is made anew.
 
 file(REMOVE_RECURSE ${FOLDER})
@@ -13,7 +13,7 @@ file(CREATE_LINK .. ${FOLDER}/tree/below/loop SYMBOLIC)
 execute_process(COMMAND printf "bin\\0ary\\n"
                 OUTPUT_FILE ${FOLDER}/tree/binary COMMAND_ERROR_IS_FATAL ANY)
 
-# Runs 10_lines with the arguments and compares its exit status; leaves what it
+# Runs the demo with the arguments and compares its exit status; leaves what it
 # printed in `output` and `errors`.
 macro(run status)
   execute_process(
@@ -24,7 +24,7 @@ macro(run status)
     ERROR_VARIABLE errors
     RESULT_VARIABLE result)
   if(NOT result STREQUAL "${status}")
-    message(FATAL_ERROR "10_lines ${ARGN} ended with ${result}, not ${status}:"
+    message(FATAL_ERROR "lines ${ARGN} ended with ${result}, not ${status}:"
                         "\n${output}${errors}")
   endif()
 endmacro()
@@ -73,7 +73,7 @@ files	1
 binary	0
 unreadable	1
 ")
-expect("the report" "${errors}" "10_lines: missing: No such file or directory\n")
+expect("the report" "${errors}" "lines: missing: No such file or directory\n")
 
 # Files are read in alphabetical order: of equals the first is the longest.
 foreach(i RANGE 9 1 -1)
@@ -117,7 +117,7 @@ files    4 read, 1 skipped as binary, 0 unreadable
 ")
 
 run(0 --help)
-if(NOT output MATCHES "^usage: 10_lines ")
+if(NOT output MATCHES "^usage: lines ")
   message(FATAL_ERROR "--help prints:\n${output}")
 endif()
 
@@ -128,7 +128,7 @@ foreach(
   separate_arguments(arguments UNIX_COMMAND "${wrong}")
   run(2 ${arguments})
   expect("the output of ${wrong}" "${output}" "")
-  if(NOT errors MATCHES "^10_lines: [^\n]+ [(]see --help[)]\n$")
-    message(FATAL_ERROR "10_lines ${wrong} complains:\n${errors}")
+  if(NOT errors MATCHES "^lines: [^\n]+ [(]see --help[)]\n$")
+    message(FATAL_ERROR "lines ${wrong} complains:\n${errors}")
   endif()
 endforeach()

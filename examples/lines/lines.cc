@@ -29,10 +29,10 @@
 
 #include <fanfare/fanfare.h>
 
-#include "lines_analyses.h"
-#include "lines_batch.h"
-#include "lines_reader.h"
-#include "lines_signals.h"
+#include "analyses.h"
+#include "batch.h"
+#include "reader.h"
+#include "signals.h"
 
 namespace {
 
@@ -43,7 +43,7 @@ using lines::Reader;
 using lines::SharedBatch;
 
 constexpr std::string_view kUsage =
-    R"(usage: 10_lines [--match REGEX] [--top N] [--plain] [FILE or FOLDER]...
+    R"(usage: lines [--match REGEX] [--top N] [--plain] [FILE or FOLDER]...
 
 Counts the lines of text files, finds the longest one, those that match and the
 most frequent words, all at the same time. Folders are read with all that is
@@ -226,11 +226,11 @@ int Run(const Options& options) {
   progress = {};  // Stops and joins it: the terminal is free for the results.
 
   for (const std::string& error : reader.errors()) {
-    std::cerr << "10_lines: " << error << '\n';
+    std::cerr << "lines: " << error << '\n';
   }
   const int signal = signals.signal();
   if (signal != 0) {
-    std::cerr << "10_lines: interrupted, these are the results so far\n";
+    std::cerr << "lines: interrupted, these are the results so far\n";
   }
   PrintResults(options, reader, workers);
   if (!std::cout.flush()) throw std::runtime_error("cannot write the results");
@@ -250,10 +250,10 @@ int main(int argc, char** argv) {
     }
     return Run(options);
   } catch (const std::invalid_argument& error) {
-    std::cerr << "10_lines: " << error.what() << " (see --help)\n";
+    std::cerr << "lines: " << error.what() << " (see --help)\n";
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "10_lines: " << error.what() << '\n';
+    std::cerr << "lines: " << error.what() << '\n';
     return EXIT_FAILURE;
   }
 }

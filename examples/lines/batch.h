@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What 10_lines sends through its feed: not single lines but batches of them,
+// What the demo sends through its feed: not single lines but batches of them,
 // cut once and shared by all subscribers. A batch costs what a single line
 // would, and holds a thousand: that is what makes the example fast.
 

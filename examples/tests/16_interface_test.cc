@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The client of example 04 prints all that was reported before each end.
+// The client of example 16 prints all that was reported before each end.
 
 #include "check.h"
 
 #define main ExampleMain
-#include "../04_subscription_scope.cc"
+#include "../16_interface.cc"
 #undef main
 
 #include <algorithm>
