@@ -19,8 +19,7 @@ std::future<std::string> Collect(fanfare::Feed<std::string>& words) {
   // Subscribed here, not in the thread, so that no word is missed that is sent
   // after this function has returned.
   return std::async(
-      std::launch::async,
-      [channel, subscription = words.Subscribe(channel)] {
+      std::launch::async, [channel, subscription = words.Subscribe(channel)] {
         std::string text;
         fanfare::SelectLoop(
             fanfare::OnReceive(

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // A channel is an input range of the values still to come, so the standard
-// views work on it. A view receives a value only when the value is needed; the
-// others stay in the channel.
+// views work on it. `take` stands first, where it limits how many values leave
+// the channel. Behind a filter it would not: in search of its next match, the
+// filter receives further values, and drops them.
 
 #include <cstdio>
 #include <ranges>
@@ -19,8 +20,8 @@ int main() {
 
   const auto even = [](int n) { return n % 2 == 0; };
   const auto square = [](int n) { return n * n; };
-  for (const int n : numbers | std::views::filter(even) |
-                         std::views::transform(square) | std::views::take(3)) {
+  for (const int n : numbers | std::views::take(6) | std::views::filter(even) |
+                         std::views::transform(square)) {
     std::printf("%d\n", n);
   }
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// A server that owns its clients' subscriptions: a SubscriptionScope tracks
-// every one that it hands out, and closing the scope ends them all. A client
-// may unsubscribe earlier, and may keep its Subscription for longer than the
-// server lives.
+// A server that hides its feed behind an interface: clients see a function that
+// takes a Sender and returns a Subscription. The server tracks every
+// subscription that it hands out, so that closing the server ends them all.
 
 #include <cstdio>
-#include <exception>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -15,85 +12,58 @@
 
 namespace {
 
-class WeatherStation {
+class Weather {
  public:
-  // Sends every temperature, in degrees Celsius, to `sink` until the client
-  // unsubscribes or the station closes.
-  fanfare::Subscription SubscribeTemperature(fanfare::Sender<double> sink) {
+  virtual ~Weather() = default;
+
+  // Sends every temperature, in degrees Celsius, to `sink`, until the client
+  // unsubscribes or the source closes.
+  virtual fanfare::Subscription Subscribe(fanfare::Sender<double> sink) = 0;
+};
+
+class Station final : public Weather {
+ public:
+  // On a closed scope, Track() unsubscribes and returns an empty Subscription.
+  fanfare::Subscription Subscribe(fanfare::Sender<double> sink) override {
     return scope_.Track(temperature_.Subscribe(std::move(sink)));
   }
 
-  // The same for the wind, in kilometres per hour.
-  fanfare::Subscription SubscribeWind(fanfare::Sender<int> sink) {
-    return scope_.Track(wind_.Subscribe(std::move(sink)));
-  }
-
-  // Blocks until the channel of every client has taken what it is subscribed
-  // to.
-  void Report(double temperature, int wind) {
-    temperature_.Send(temperature);
-    wind_.Send(wind);
-  }
+  // Blocks until the channel of every client has taken the temperature.
+  void Report(double temperature) { temperature_.Send(temperature); }
 
   void Close() { scope_.Close(); }
 
  private:
   fanfare::Feed<double> temperature_;
-  fanfare::Feed<int> wind_;
   fanfare::SubscriptionScope scope_;
 };
 
-// Prints what the station reports until both subscriptions have ended, which
-// their Err() channels tell. Right at any capacity.
+// Prints what is reported, until the subscription has ended.
 void Listen(fanfare::Receiver<double> temperatures,
-            fanfare::Receiver<int> winds,
-            fanfare::Receiver<std::exception_ptr> temperature_end,
-            fanfare::Receiver<std::exception_ptr> wind_end) {
-  const auto print_temperature = [](double t) { std::printf("%.1f C\n", t); };
-  const auto print_wind = [](int w) { std::printf("%d km/h\n", w); };
-
-  // A closed channel is always ready. A nil receiver never is: each end is
-  // noticed once.
-  while (temperature_end || wind_end) {
-    fanfare::Select(
-        fanfare::OnReceive(temperatures, print_temperature),
-        fanfare::OnReceive(winds, print_wind),
-        fanfare::OnReceive(
-            temperature_end,
-            [&](std::optional<std::exception_ptr>) { temperature_end = {}; }),
-        fanfare::OnReceive(wind_end, [&](std::optional<std::exception_ptr>) {
-          wind_end = {};
-        }));
-  }
-  // What was delivered before the end may still be in the channels.
-  while (const auto t = temperatures.TryReceive()) print_temperature(*t);
-  while (const auto w = winds.TryReceive()) print_wind(*w);
+            fanfare::Subscription subscription) {
+  fanfare::SelectLoop(
+      fanfare::OnReceive(temperatures,
+                         [](double t) { std::printf("%.1f C\n", t); }),
+      fanfare::OnEnd(subscription));
   std::puts("the station has closed");
 }
 
 }  // namespace
 
 int main() {
-  fanfare::Channel<double> temperatures;
-  fanfare::Channel<int> winds;
+  std::jthread client;  // Joined after the station has ended it.
+  Station station;
+  Weather& weather = station;
 
-  // Declared before the station and so joined after it: whatever happens, the
-  // client's thread is waited for only once the station has told it to end.
-  std::jthread client;
-  WeatherStation station;
-  fanfare::Subscription temperature =
-      station.SubscribeTemperature(temperatures);
-  fanfare::Subscription wind = station.SubscribeWind(winds);
+  const fanfare::Channel<double> temperatures;
+  client = std::jthread(Listen, temperatures, weather.Subscribe(temperatures));
+  const fanfare::Channel<double> others(8);
+  const fanfare::Subscription other = weather.Subscribe(others);
 
-  client =
-      std::jthread(Listen, temperatures, winds, temperature.Err(), wind.Err());
-
-  station.Report(19.5, 12);
-  wind.Unsubscribe();  // From here on the wind is of no interest.
-  station.Report(21.0, 80);
-
-  // The rest ends here. To unsubscribe later does no harm, and subscribing to a
-  // closed station returns an empty Subscription.
+  station.Report(19.5);
+  other.Unsubscribe();  // A client may leave earlier.
+  station.Report(21.0);
   station.Close();
-  temperature.Unsubscribe();
+  client.join();  // So that this line is printed last.
+  std::printf("the other client has %zu value\n", others.size());
 }

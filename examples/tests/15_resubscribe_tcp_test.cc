@@ -18,6 +18,7 @@
 namespace {
 
 using check::Check;
+using posix::Loopback;
 
 // A server that does not answer: its queue of connections is full.
 class SilentServer {
