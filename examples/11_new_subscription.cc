@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A subscription that is run by a producer of your own: NewSubscription() gives
-// it a thread. Unsubscribe() stops the producer and waits until it has
-// returned; an exception that leaves the producer arrives at Err().
+// NewSubscription() runs a function in a thread, as a subscription.
+// Unsubscribe() stops the function and waits until it has returned. An
+// exception that leaves the function arrives where the end is received.
 
 #include <cstdint>
 #include <cstdio>
