@@ -22,12 +22,10 @@ fanfare::Subscription SubscribeMapped(fanfare::Feed<In>& feed, Function fn,
   fanfare::Channel<In> in(16);
   return fanfare::NewSubscription(
       [in, out, fn, input = feed.Subscribe(in)](std::stop_token stop) {
-        fanfare::SelectLoop(fanfare::OnReceive(in,
-                                               [&](const In& value) {
-                                                 if (auto result = fn(value))
-                                                   out.Send(*std::move(result),
-                                                            stop);
-                                               }),
+        const auto pass_on = [&](const In& value) {
+          if (auto result = fn(value)) out.Send(*std::move(result), stop);
+        };
+        fanfare::SelectLoop(fanfare::OnReceive(in, pass_on),
                             fanfare::OnEnd(input), fanfare::OnStop(stop));
       });
 }

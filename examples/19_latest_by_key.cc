@@ -55,10 +55,9 @@ int main() {
   }
   prices.Close();
 
-  fanfare::SelectLoop(
-      fanfare::OnReceive(channel,
-                         [](const Price& p) {
-                           std::printf("%s %d\n", p.symbol.c_str(), p.value);
-                         }),
-      fanfare::OnEnd(subscription));
+  const auto print = [](const Price& p) {
+    std::printf("%s %d\n", p.symbol.c_str(), p.value);
+  };
+  fanfare::SelectLoop(fanfare::OnReceive(channel, print),
+                      fanfare::OnEnd(subscription));
 }

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+#
+# The tutorial in examples/README.md agrees with the examples: each one has a
+# line in the table and a section, in the order of the numbers, and the code in
+# a section stands in that example, apart from the indentation.
+
+set(root ${CMAKE_CURRENT_LIST_DIR}/../../examples)
+file(READ ${root}/README.md tutorial)
+
+# Leaves the text without the indentation of its lines in `result`.
+function(unindent text result)
+  string(REGEX REPLACE "\n +" "\n" text "\n${text}")
+  set(${result} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Checks each C++ block of `section` against `file`; adds to `blocks`.
+function(check_blocks name section file)
+  file(READ "${file}" code)
+  unindent("${code}" code)
+  set(count 0)
+  string(FIND "${section}" "```cpp\n" at)
+  while(NOT at EQUAL -1)
+    math(EXPR at "${at} + 7")
+    string(SUBSTRING "${section}" ${at} -1 section)
+    string(FIND "${section}" "```" end)
+    string(SUBSTRING "${section}" 0 ${end} block)
+    unindent("${block}" block)
+    string(FIND "${code}" "${block}" found)
+    if(found EQUAL -1)
+      message(SEND_ERROR "${name}: the example does not have this code:${block}")
+    endif()
+    math(EXPR count "${count} + 1")
+    math(EXPR end "${end} + 3")
+    string(SUBSTRING "${section}" ${end} -1 section)
+    string(FIND "${section}" "```cpp\n" at)
+  endwhile()
+  if(count EQUAL 0)
+    message(SEND_ERROR "${name}: its section quotes no code.")
+  endif()
+endfunction()
+
+# The examples by their numbers, then the demo.
+file(GLOB files RELATIVE ${root} ${root}/[0-9][0-9]_*.cc)
+list(SORT files)
+list(LENGTH files count)
+if(count LESS 20)
+  message(FATAL_ERROR "Only ${count} examples were found.")
+endif()
+list(APPEND files lines/lines.cc)
+
+set(rest "${tutorial}")
+set(table "")
+foreach(file IN LISTS files)
+  cmake_path(GET file STEM name)
+  string(APPEND table "[${name}](#${name}) ")
+  string(FIND "${rest}" "\n## ${name}\n" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "${name} has no section behind the one before.")
+    continue()
+  endif()
+  string(LENGTH "\n## ${name}" length)
+  math(EXPR at "${at} + ${length}")
+  string(SUBSTRING "${rest}" ${at} -1 rest)
+  string(FIND "${rest}" "\n## " end)
+  string(SUBSTRING "${rest}" 0 ${end} section)
+  string(FIND "${section}" "](${file})" link)
+  if(link EQUAL -1)
+    message(SEND_ERROR "${name}: its section has no link to ${file}.")
+  endif()
+  check_blocks(${name} "${section}" ${root}/${file})
+endforeach()
+
+# The names in the table, one after the other.
+string(REGEX MATCHALL "\n[|] \\[[0-9a-z_]+\\]\\(#[0-9a-z_]+\\)" lines "${tutorial}")
+string(REGEX REPLACE "\n[|] " "" lines "${lines}")
+string(REPLACE ";" " " lines "${lines}")
+if(NOT "${lines} " STREQUAL table)
+  message(SEND_ERROR "The table has\n${lines}\ninstead of\n${table}")
+endif()
+
+string(REGEX MATCHALL "\n## [^\n]*" sections "${tutorial}")
+list(LENGTH sections sections)
+list(LENGTH files count)
+if(NOT sections EQUAL count)
+  message(SEND_ERROR "There are ${sections} sections and ${count} examples.")
+endif()
