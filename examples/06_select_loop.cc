@@ -33,8 +33,8 @@ void KeepBalance(fanfare::Receiver<int> payments,
 }  // namespace
 
 int main() {
-  // Two channels have no order between them. With the capacity 0, a payment has
-  // been received when Send() returns, which is before the next query is.
+  // Two channels have no order between them. With capacity 0, Send() returns
+  // when the payment has been received, so a later query includes it.
   const fanfare::Channel<int> payments(0);
   const fanfare::Channel<Query> queries(0);
 
