@@ -1039,7 +1039,7 @@ TEST_CASE("N4 O1: a patience and the stalls before it") {
       channel, {.overflow = Overflow::kEnd, .patience = 5s});
   Sending sending([&] { return stalling.feed.Send(1); });
   nanoseconds waited = 0s;
-  for (const nanoseconds time : {1s, 2s, 4s, 5s}) {
+  for (const nanoseconds time : {1s, 3s, 5s}) {
     CAPTURE(time);
     CHECK(Sleep(sending) == time - waited);
     FakeClock::Advance(time - waited);

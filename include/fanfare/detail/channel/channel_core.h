@@ -89,19 +89,23 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // Like the first overload, for an operation that has no value set. A feed
   // uses it, which does not write to the memory of a subscriber that is ready.
   Outcome TrySend(Operation& send, T& value) noexcept {
-    {
-      const LockGuard lock(back_.lock);
-      const Outcome outcome = SendAtBack(send, value);
-      if (outcome != Outcome::kCounterpartWaits) return outcome;
-    }
-    return MatchReceiver(send, value, Locks::kNone);
+    const Outcome outcome = TryStore(send, value);
+    if (outcome != Outcome::kCounterpartWaits) return outcome;
+    send.value = std::addressof(value);
+    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr);
   }
-  // Like the second overload, for the holder of `owner`. If `may_bias`,
+  // The part of TrySend() that involves the back alone. Returns
+  // kCounterpartWaits, and has no effect, if a receive waits.
+  Outcome TryStore(Operation& send, T& value) noexcept {
+    const LockGuard lock(back_.lock);
+    return SendAtBack(send, value);
+  }
+  // Like TryStore(), for the holder of `owner`. If `may_bias`,
   // occasionally biases the lock of the back to `owner` (biased_lock.h).
   // Returns kBiasedElsewhere, and has no effect, if the lock is biased to
   // another owner.
-  FANFARE_ALWAYS_INLINE Outcome TrySend(BiasOwner& owner, bool may_bias,
-                                        Operation& send, T& value) noexcept {
+  FANFARE_ALWAYS_INLINE Outcome TryStore(BiasOwner& owner, bool may_bias,
+                                         Operation& send, T& value) noexcept {
     if (back_.lock.BiasedTo(owner)) {
       // The channel is not closed, and no receive is queued: either would have
       // revoked the bias.
@@ -113,18 +117,22 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       back_.lock.Unbias(owner);
       return Outcome::kPending;
     }
-    {
-      const std::unique_lock lock(back_.lock, std::try_to_lock);
-      if (!lock) [[unlikely]]
-        return Outcome::kBiasedElsewhere;
-      const Outcome outcome = SendAtBack(send, value);
-      if (outcome == Outcome::kDone && may_bias &&
-          back_.end.passed() % Platform::kBiasEvery == 0) {
-        back_.lock.Bias(owner);
-      }
-      if (outcome != Outcome::kCounterpartWaits) return outcome;
+    if (!back_.lock.try_lock()) [[unlikely]]
+      return Outcome::kBiasedElsewhere;
+    const LockGuard lock(back_.lock, std::adopt_lock);
+    const Outcome outcome = SendAtBack(send, value);
+    if (outcome == Outcome::kDone && may_bias &&
+        back_.end.passed() % Platform::kBiasEvery == 0) {
+      back_.lock.Bias(owner);
     }
-    return MatchReceiver(send, value, Locks::kTryBack);
+    return outcome;
+  }
+  // Does what TryStore() has left to do after kCounterpartWaits: hands the
+  // value to the receive that waits. Returns kBiasedElsewhere, and has no
+  // effect, if the lock of the back is biased now.
+  Outcome MatchReceiver(Operation& send) noexcept {
+    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr,
+                          Locks::kTryBack);
   }
   // Sends; if there is no room, moves the oldest value to `oldest` first. The
   // value passes sends that are queued. Returns kBiasedElsewhere, and has no
@@ -253,13 +261,6 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return send.outcome = Outcome::kClosed;
   }
 
-  FANFARE_COLD Outcome MatchReceiver(Operation& send, T& value,
-                                     Locks locks) noexcept {
-    send.value = std::addressof(value);
-    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr,
-                          locks);
-  }
-
   // Adapts a member function to an Attempt for UnderBothLocks().
   template <auto kAttempt>
   static Outcome Call(ChannelEnds& channel, Operation& operation, Claim* claim,
@@ -370,6 +371,7 @@ struct ChannelVerbs {
   using Verb = Outcome(ChannelEnds& channel, Operation& operation) noexcept;
 
   Verb* try_send;
+  Verb* match_receiver;
   Verb* start_send;
   Verb* try_receive;
   Verb* start_receive;
@@ -382,6 +384,9 @@ template <typename T>
 inline constexpr ChannelVerbs ChannelVerbs::kOf = {
     [](ChannelEnds& channel, Operation& send) noexcept {
       return static_cast<ChannelCore<T>&>(channel).TrySend(send);
+    },
+    [](ChannelEnds& channel, Operation& send) noexcept {
+      return static_cast<ChannelCore<T>&>(channel).MatchReceiver(send);
     },
     [](ChannelEnds& channel, Operation& send) noexcept {
       return static_cast<ChannelCore<T>&>(channel).StartSend(send);

@@ -161,20 +161,15 @@ class Delivery {
         Member& m = *entry->member;
         T& offered = OfferFor(feed, m, value, ++entry == members.end());
         const Outcome outcome =
-            TrySend(feed, channel, m.offer, offered, may_bias);
+            TryStore(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
-        // After biases were revoked, or if it will wait, this Send makes no new
-        // ones.
-        may_bias = may_bias && outcome == Outcome::kPending && !wait;
-        const auto fate = SlowChannels::Decide(feed, m, outcome,
-                                               std::addressof(offered), wait);
+        m.offer.value = std::addressof(offered);
+        const auto fate = SlowChannels::Settle(feed, m, outcome, wait, may_bias,
+                                               ChannelVerbs::kOf<T>);
         if (fate == SlowChannels::Fate::kTaken) continue;
         ++missed;
-        if (fate == SlowChannels::Fate::kWaits) {
-          if (pending.empty()) feed.turnstile.MarkSlowExit();
-          pending.Add(m, std::addressof(offered));
-        }
+        if (fate == SlowChannels::Fate::kWaits) pending.Add(m);
       }
     } catch (...) {
       // A copy has thrown: earlier deliveries are not rolled back.
@@ -189,22 +184,16 @@ class Delivery {
     return pending;
   }
 
-  // No channel is biased for values that are copied by user code. Once biases
-  // had to be revoked, the rest of the pass makes no new ones, so that each is
-  // revoked only once.
-  FANFARE_ALWAYS_INLINE static Outcome TrySend(FeedCore& feed,
-                                               ChannelCore<T>& channel,
-                                               Operation& offer, T& value,
-                                               bool& may_bias) noexcept {
+  // No channel is biased for values that are copied by user code.
+  FANFARE_ALWAYS_INLINE static Outcome TryStore(FeedCore& feed,
+                                                ChannelCore<T>& channel,
+                                                Operation& offer, T& value,
+                                                bool may_bias) noexcept {
     if constexpr (kCopiesLate) {
-      const Outcome outcome =
-          channel.TrySend(feed.turnstile, may_bias, offer, value);
-      if (outcome != Outcome::kBiasedElsewhere) [[likely]]
-        return outcome;
-      feed.LeaveFastPath();
-      may_bias = false;
+      return channel.TryStore(feed.turnstile, may_bias, offer, value);
+    } else {
+      return channel.TryStore(offer, value);
     }
-    return channel.TrySend(offer, value);
   }
 
   // Returns what a subscriber's channel should take. That is the value itself

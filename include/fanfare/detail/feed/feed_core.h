@@ -27,6 +27,7 @@
 #include <fanfare/detail/feed/policy.h>
 #include <fanfare/detail/feed/tally.h>
 #include <fanfare/detail/feed/turnstile.h>
+#include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 #include <fanfare/detail/wait/wait_queue.h>
 
@@ -151,12 +152,14 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
       members.BeginClose();
       turnstile.Close(refused);
     }
-    CompleteAll(refused);
-    for (const DenseSet* const set : {&members.active(), &members.joining()}) {
-      for (const auto& entry : *set) End(*entry.member);
-    }
     Member* gone = nullptr;
     {
+      const WakeHold hold;  // user code must not be called while this closes
+      CompleteAll(refused);
+      for (const DenseSet* const set :
+           {&members.active(), &members.joining()}) {
+        for (const auto& entry : *set) End(*entry.member);
+      }
       const std::lock_guard lock(turnstile.mutex());
       members.EndClose();
       Member* welcome = nullptr;  // none: all have ended
@@ -167,6 +170,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
     ReleaseRemoved(gone);
     turnstile.EndCall();
+    WakeHold::RunDeferred();
   }
 
   // Closes the feed, then waits for the Sends in progress (and for other
@@ -219,6 +223,21 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
+
+   private:
+    FeedCore& feed_;
+  };
+
+  // While the holder of the turn completes operations, wake-ups that run user
+  // code are deferred until it has left.
+  class Hold : public WakeHold {
+   public:
+    explicit Hold(FeedCore& feed) noexcept : feed_(feed) {}
+    ~Hold() {
+      if (deferred()) feed_.turnstile.RequestSlowExit();
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
 
    private:
     FeedCore& feed_;
@@ -325,6 +344,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // a copy throws, the subscription ends with that exception.
   FANFARE_COLD void Replay(Member& member) noexcept {
     if (extras_ == nullptr || extras_->history == nullptr) return;
+    const Hold hold(*this);
     LeaveFastPath();
     Policy& policy = *member.policy();
     try {
@@ -380,11 +400,13 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
       next->waker->Completed(*next);
       if (!complete) break;
     }
-    // Released only without the turn.
+    // Both may run user code, which is done only without the turn. The second
+    // may destroy the feed.
     if (gone != nullptr) {
       ReleaseRemoved(gone);
       turnstile.EndCall();
     }
+    WakeHold::RunDeferred();
   }
 
   // Makes the offers of another Send, in its turn. Returns true if all were

@@ -32,8 +32,7 @@ class PendingOffers {
   // Returns whether a member may have a policy.
   [[nodiscard]] bool has_policy() const noexcept { return has_policy_; }
 
-  void Add(Member& member, void* offered) noexcept {
-    member.offer.value = offered;
+  void Add(Member& member) noexcept {
     member.next_pending = nullptr;
     (empty() ? first_ : last_->next_pending) = &member;
     last_ = &member;

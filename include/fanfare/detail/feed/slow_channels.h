@@ -19,6 +19,7 @@
 #include <fanfare/detail/feed/policy.h>
 #include <fanfare/detail/wait/adaptive_spin.h>
 #include <fanfare/detail/wait/completion_latch.h>
+#include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
@@ -31,18 +32,34 @@ class SlowChannels {
     kWaits,     // the Send has to wait for it
   };
 
-  // Decides about a channel that did not take `value`: it was full (kPending),
-  // or it refused the value (kClosed), because its owner has closed it or
-  // another thread is about to end the member.
-  FANFARE_COLD static Fate Decide(FeedCore& feed, Member& member,
-                                  Outcome outcome, void* value,
-                                  bool may_wait) noexcept {
+  // Settles what becomes of an offer that the channel did not take at once, for
+  // which `outcome` says the cause. Once biases had to be revoked, or if the
+  // Send will wait, the rest of the pass makes no new ones: `may_bias` is set
+  // to false, so that each is revoked only once.
+  FANFARE_COLD static Fate Settle(FeedCore& feed, Member& member,
+                                  Outcome outcome, bool may_wait,
+                                  bool& may_bias,
+                                  const ChannelVerbs& verbs) noexcept {
+    const FeedCore::Hold hold(feed);
+    if (outcome == Outcome::kCounterpartWaits) {
+      outcome = verbs.match_receiver(member.channel(), member.offer);
+    }
+    if (outcome == Outcome::kBiasedElsewhere) {
+      feed.LeaveFastPath();
+      may_bias = false;
+      outcome = verbs.try_send(member.channel(), member.offer);
+    }
+    if (outcome == Outcome::kDone) return Fate::kTaken;
+    may_bias = may_bias && outcome == Outcome::kPending && !may_wait;
     if (outcome == Outcome::kClosed) {
       EndClosed(feed, member);
       return Fate::kNotTaken;
     }
-    if (RunsOut(feed, member)) return Act(feed, member, value);
-    if (may_wait) return Fate::kWaits;
+    if (RunsOut(feed, member)) return Act(feed, member);
+    if (may_wait) {
+      feed.turnstile.MarkSlowExit();
+      return Fate::kWaits;
+    }
     member.tally.missed.Add();
     member.DestroyCopy();
     return Fate::kNotTaken;
@@ -55,6 +72,7 @@ class SlowChannels {
                                  const ChannelVerbs& verbs, std::size_t& taken,
                                  const Deadline& deadline = Deadline::Never(),
                                  const std::stop_token& stop = {}) {
+    const FeedCore::Hold hold(feed);
     const auto refused = [&feed](Member& m) { EndClosed(feed, m); };
     // Most channels are full because their receiver is runnable but not
     // running.
@@ -99,6 +117,7 @@ class SlowChannels {
     std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop,
                        std::exception_ptr& thrown) {
       for (;;) {
+        WakeHold::RunBeforeWait();
         const Deadline next = Next();
         if (latch_.Wait(next.Before(deadline) ? next : deadline, stop)) break;
         if (stop.stop_requested() || deadline.Expired()) return GiveUp();
@@ -151,7 +170,7 @@ class SlowChannels {
         if (!RunsOut(feed_, m) || !m.channel().CancelSend(m.offer)) {
           return false;
         }
-        if (Act(feed_, m, m.offer.value) == Fate::kTaken) ++taken_;
+        if (Act(feed_, m) == Fate::kTaken) ++taken_;
         ++count;
         return true;
       });
@@ -205,11 +224,10 @@ class SlowChannels {
   }
 
   // Does what the member's policy says. The offer must not be queued.
-  static Fate Act(FeedCore& feed, Member& member, void* value) noexcept {
+  static Fate Act(FeedCore& feed, Member& member) noexcept {
     Policy& policy = *member.policy();
     feed.turnstile.MarkSlowExit();  // a value's destructor is user code
     if (policy.when_full == WhenFull::kReplace) {
-      member.offer.value = value;
       return Replace(feed, member, policy);
     }
     policy.dropped.Add();

@@ -56,6 +56,10 @@ class Turnstile : public BiasOwner {
     if ((requests_.load(std::memory_order_relaxed) & kSlowExit) != 0) return;
     requests_.fetch_or(kSlowExit, std::memory_order_relaxed);
   }
+  // Makes TryLeave() return false, because the holder has more to do then.
+  void RequestSlowExit() noexcept {
+    requests_.fetch_or(kMore, std::memory_order_relaxed);
+  }
   // May also be called with the mutex held.
   [[nodiscard]] bool closed() const noexcept {
     return (requests_.load(std::memory_order_relaxed) & kClosed) != 0;
@@ -177,6 +181,7 @@ class Turnstile : public BiasOwner {
   // Set by the holder, which may reset it while no other bit is set.
   static constexpr unsigned kSlowExit = 4;
   static constexpr unsigned kClosed = 8;  // set with the mutex held
+  static constexpr unsigned kMore = 16;   // set by the holder
 
   // Returns false if any bit but kSlowExit is set. (A thread that relies on the
   // mark has made a request.)
