@@ -84,6 +84,17 @@ TEST_CASE("F9: an rvalue is moved to the last subscriber") {
   CHECK(ledger.copies == static_cast<int>(count) - 1);
   CHECK(value.number() == Tracked::kGone);
   CHECK(ledger.alive == 1);
+  if (count == 1) return;
+  // A subscriber that has taken a copy is the last one now.
+  audience.subscriptions.pop_back();
+  audience.channels.pop_back();
+  Tracked next(ledger, 8);
+  Sending again([&] { return SendWaiting(way, feed, std::move(next)); });
+  for (const auto& channel : audience.channels) {
+    CHECK(Number(channel.Receive()) == 8);
+  }
+  CHECK(again.Get() == count - 1);
+  CHECK(ledger.alive == 2);
 }
 
 TEST_CASE("F9: TrySend moves an rvalue to the last subscriber as well") {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace model {
 namespace {
 
 using fanfare::Channel;
+using fanfare::detail::Claim;
 using fanfare::detail::Deadline;
 using fanfare::detail::Operation;
 using fanfare::detail::Outcome;
@@ -85,6 +87,25 @@ void ParkingDeadline() {
        },
        TimePasses(10s)});
   Expect(claimed != gave_up, "not one of the two has won");
+}
+
+void ParkingPair() {
+  std::array<Claim, 2> claims;
+  std::array<Operation, 4> operations;
+  // The claim at the lower address is held meanwhile.
+  const std::size_t mine = Scheduler::Choose(2);
+  bool together = false;
+  std::array<bool, 2> alone{};
+  Scheduler::Interleave({[&] {
+                           together = Claim::TryBoth(
+                                          claims[mine], operations[0],
+                                          claims[1 - mine], operations[1]) ==
+                                      Claim::Pair::kClaimed;
+                         },
+                         [&] { alone[0] = claims[0].Try(operations[2]); },
+                         [&] { alone[1] = claims[1].Try(operations[3]); }});
+  Expect(alone[0] == !together && alone[1] == !together,
+         "a claim is lost or taken twice");
 }
 
 void Rendezvous() {
@@ -163,6 +184,19 @@ void QueuedReceiver() {
   ExpectNobodyWaits(channel);
 }
 
+void RoomForAQueuedSender() {
+  const Channel<int> channel(1);
+  int received = 0;
+  Scheduler::Interleave({[&] { received = channel.Receive().value_or(0); },
+                         [&] {
+                           Expect(channel.Send(1), "the first is not sent");
+                           Expect(channel.Send(2), "the second is not sent");
+                         }});
+  Expect(received == 1 && channel.TryReceive() == 2,
+         "other values, or another order");
+  ExpectNobodyWaits(channel);
+}
+
 void ChannelClose() {
   const Channel<int> channel;
   bool sent = false;
@@ -185,6 +219,9 @@ constexpr std::array kScenarios = {
              "the deadline or the counterpart wins, and who has won completes "
              "before the waiter leaves",
              ParkingDeadline},
+    Scenario{"parking_pair",
+             "two claims are taken together, or each by another thread",
+             ParkingPair},
     Scenario{"rendezvous", "values go from stack to stack, once and in order",
              Rendezvous},
     Scenario{"rendezvous_three", "each of two receivers gets one of two values",
@@ -197,6 +234,9 @@ constexpr std::array kScenarios = {
     Scenario{"hand_over_receiver",
              "a value goes to the receive that waits, not to one that comes",
              QueuedReceiver},
+    Scenario{"hand_over_room",
+             "a receive that is about to queue gives its room to a send",
+             RoomForAQueuedSender},
     Scenario{"channel_close", "Close refuses a send and a receive, or neither",
              ChannelClose},
 };

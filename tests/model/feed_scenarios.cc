@@ -13,12 +13,15 @@
 #include <utility>
 
 #include <fanfare/feed.h>
+#include <fanfare/select.h>
 
 namespace model {
 namespace {
 
 using fanfare::Channel;
 using fanfare::Feed;
+using fanfare::OnReceive;
+using fanfare::Select;
 using fanfare::Subscription;
 using namespace std::chrono_literals;
 
@@ -434,6 +437,24 @@ void DestroyingTheFeedBesideClose() {
                          }});
 }
 
+void OfferedToASelect() {
+  Feed<int> feed;
+  const Channel<int> a, b;
+  const Subscription subscription = feed.Subscribe(b);
+  int got = 0;
+  std::size_t taken = 0;
+  bool served = false;
+  Scheduler::Interleave(
+      {[&] {
+         Select(OnReceive(a, [&](int value) { got += value; }),
+                OnReceive(b, [&](int value) { got += value; }));
+       },
+       [&] { taken = feed.SendFor(1, 10s); }, [&] { served = a.TrySend(10); }});
+  Expect(got == static_cast<int>(taken) + (served ? 10 : 0), "a value is lost");
+  ExpectNobodyWaits(a);
+  ExpectNobodyWaits(b);
+}
+
 constexpr std::array kScenarios = {
     Scenario{"fan_out_unsubscribe",
              "Unsubscribe releases a Send, which counts every delivery, and "
@@ -459,6 +480,9 @@ constexpr std::array kScenarios = {
     Scenario{"fan_out_throw",
              "a copy that throws leaves no offer behind and passes the turn on",
              Throwing},
+    Scenario{"fan_out_select",
+             "a Select takes an offer, or was served elsewhere, not both",
+             OfferedToASelect},
     Scenario{"turn_deadline",
              "the turn comes or the deadline; it is never lost",
              TurnAndDeadline},

@@ -126,6 +126,29 @@ void ClosingASend() {
   ExpectNobodyWaits(a);
 }
 
+// The receive behind the Select is queued when the Select has been served
+// elsewhere, or is not queued yet.
+void ClosingBehindASelect() {
+  const Channel<int> a, b;
+  int got = 0;
+  bool sent = false;
+  bool refused = false;
+  Scheduler::Interleave({[&] {
+                           Select(
+                               OnReceive(a, [](std::optional<int>) {}),
+                               OnReceive(b, [&](int value) { got = value; }));
+                         },
+                         [&] { refused = !a.Receive().has_value(); },
+                         [&] {
+                           sent = b.TrySend(1);
+                           a.Close();
+                         }});
+  Expect(got == (sent ? 1 : 0), "the value is lost or doubled");
+  Expect(refused, "it received from nobody");
+  ExpectNobodyWaits(a);
+  ExpectNobodyWaits(b);
+}
+
 void ServedWhileItStarts() {
   const Channel<int> a(1), b(1);
   Expect(b.TrySend(1), "there was room");
@@ -193,6 +216,10 @@ constexpr std::array kScenarios = {
              "Close refuses two Selects that may meet, or "
              "neither",
              ClosingASend},
+    Scenario{"select_close_behind",
+             "Close reaches a receive behind a Select that was served "
+             "elsewhere",
+             ClosingBehindASelect},
     Scenario{"select_starting",
              "a case that is served decides, though the next has room",
              ServedWhileItStarts},

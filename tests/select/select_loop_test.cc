@@ -325,12 +325,15 @@ TEST_CASE("S9 S5: the choice between receives stays even beside an end") {
 TEST_CASE("S10: the loop ends when its channels are closed and empty") {
   const std::size_t capacity = GENERATE(0U, 1U, 64U);
   const Channel<int> one(capacity), two(capacity);
+  const Receiver<int> nil;
   const std::stop_source source;
   int sum = 0;
   InThread looping([&] {
-    return SelectLoop(OnReceive(one, [&](int value) { sum += value; }),
+    return SelectLoop(OnReceive(nil, [](int) {}), OnReceive(nil, [](int) {}),
+                      OnReceive(one, [&](int value) { sum += value; }),
                       OnReceive(two, [&](int value) { sum += 100 * value; }),
-                      OnTimeout(1h), OnStop(source.get_token()));
+                      OnTimeout(1h), OnStop(source.get_token()),
+                      OnReceive(nil, [](int) {}));
   });
   for (const int value : {1, 2}) one.Send(value);
   one.Close();
