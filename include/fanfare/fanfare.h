@@ -10,6 +10,7 @@
 #include <fanfare/channel.h>
 #include <fanfare/feed.h>
 #include <fanfare/join_subscriptions.h>
+#include <fanfare/listen.h>
 #include <fanfare/resubscribe.h>
 #include <fanfare/select.h>
 #include <fanfare/subscription.h>

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_LISTEN_H_
+#define FANFARE_LISTEN_H_
+
+// Listen: calls a function for each value of a feed, outside the thread that
+// sends. It is a channel, a subscription and a thread, which end in the right
+// order.
+//
+//   Feed<int> ticks;
+//   Subscription log = Listen(ticks, [](int tick) { std::cout << tick; });
+//   ticks.Send(1);
+//   log.Unsubscribe();  // waits for the call that is running
+//
+// Thread safety: all member functions may be called concurrently. A single
+// handle object follows the rules of std::shared_ptr: assigning to it or
+// destroying it must not race with another use of the same object.
+// (The handle is the Subscription that is returned.)
+//
+// Differences from Go: there is no equivalent. A goroutine that ranges over the
+// channel of a feed does not end with the feed.
+
+#include <cstddef>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/channel.h>
+#include <fanfare/detail/select/cases.h>
+#include <fanfare/detail/subscription/channel_closer.h>
+#include <fanfare/detail/subscription/producer.h>
+#include <fanfare/feed.h>
+#include <fanfare/subscription.h>
+
+namespace fanfare { inline namespace FANFARE_ABI {
+
+/// Says how Listen() listens.
+struct ListenOptions {
+  /// How many values the listener may fall behind before it holds up a Send().
+  /// With 0, a Send() waits until the value was taken for a call.
+  std::size_t capacity = 64;
+};
+
+/// Calls `handler` for each value of `feed`, one after the other, in a new
+/// thread.
+///
+/// Never blocks. `handler` is called with a T, or with a T and a
+/// std::stop_token if it takes both. Its result is ignored. A stop is requested
+/// when the subscription is unsubscribed, so that a long call can return early.
+/// (L1)
+///
+/// When the feed is closed or destroyed, the values that are queued are still
+/// handled. Then the subscription ends: Err() is closed after the last call.
+/// (L2)
+///
+/// Unsubscribe() releases a Send() that waits for this subscriber, waits for
+/// the call that is running, and discards the values that are queued. From
+/// inside `handler`, it returns at once, and no further call is made. (L2, U3)
+///
+/// If `handler` throws, the subscription ends, and Err() delivers the
+/// exception. The values that are queued are discarded, and no Send() waits for
+/// this subscriber any more. If the subscription was unsubscribed before, the
+/// exception is dropped. (L2, U6)
+///
+/// On a closed feed, the subscription ends without a call.
+///
+/// \throws std::system_error if no thread can be started, std::bad_alloc, and
+///     what copying `handler` throws. `handler` has not been called then, and
+///     nothing is subscribed.
+/// \warning Deadlock: while it is subscribed, `handler` must not call Send() on
+///     the same feed. That Send() would wait for the handler's own channel once
+///     the channel is full.
+/// \par Complexity
+/// Starts one thread. Each value costs a receive and a call, and allocates
+/// nothing.
+template <typename T, typename Handler>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {});
+
+// ---------------------------------------------------------------------------
+// Implementation details follow.
+// ---------------------------------------------------------------------------
+/// \cond
+
+namespace detail {
+
+template <typename Handler, typename T>
+inline constexpr bool kTakesValueAndStop =
+    CalledWith<Handler&, T, std::stop_token>;
+template <typename Handler, typename T>
+inline constexpr bool kListens =
+    kTakesValueAndStop<Handler, T> || CalledWith<Handler&, T>;
+
+template <typename Handler, typename T>
+void CallListener(Handler& handler, T&& value, const std::stop_token& stop) {
+  if constexpr (kTakesValueAndStop<Handler, T>) {
+    handler(std::move(value), std::stop_token(stop));
+  } else if constexpr (CalledWith<Handler&, T>) {  // or Listen() says so
+    handler(std::move(value));
+  }
+}
+
+// Subscribes the channel to the feed. The channel is closed when the
+// subscription ends.
+template <typename T>
+Subscription SubscribeListener(Feed<T>& feed, const Sender<T>& channel) {
+  Subscription source = feed.Subscribe(channel);
+  ChannelCloser<T>::Attach(*SubscriptionAccess::State(source),
+                           Access::Share(channel));
+  return source;
+}
+
+// The producer of a subscription that Listen() returns: what its thread runs.
+template <typename T, typename Handler>
+class Listener {
+ public:
+  template <typename H>
+  Listener(Feed<T>& feed, H&& handler, const ListenOptions& options)
+      : handler_(std::forward<H>(handler)),
+        channel_(options.capacity),
+        source_(detail::SubscribeListener<T>(feed, channel_)) {}
+  Listener(Listener&&) = default;
+  // Discards what is queued. (A Send in progress may still have a reference to
+  // the channel.)
+  ~Listener() {
+    source_.Unsubscribe();
+    while (channel_.TryReceive()) {
+    }
+  }
+
+  void operator()(const std::stop_token& stop) {
+    // At once, because a Send may wait for this listener while its handler
+    // runs. This closes the channel and so wakes this thread.
+    const std::stop_callback on_stop(
+        stop, [this]() noexcept { source_.Unsubscribe(); });
+    while (std::optional<T> value = channel_.Receive()) {
+      if (stop.stop_requested()) return;
+      detail::CallListener(handler_, *std::move(value), stop);
+    }
+  }
+
+ private:
+  Handler handler_;
+  Channel<T> channel_;
+  Subscription source_;
+};
+
+}  // namespace detail
+
+template <typename T, typename Handler>
+Subscription Listen(Feed<T>& feed, Handler&& handler, ListenOptions options) {
+  using H = std::decay_t<Handler>;
+  static_assert(detail::kListens<H, T>,
+                "fanfare: the handler of Listen must take a T, or a T and a "
+                "std::stop_token");
+  return NewSubscription(
+      detail::Listener<T, H>(feed, std::forward<Handler>(handler), options));
+}
+
+/// \endcond
+
+}}  // namespace fanfare::FANFARE_ABI
+
+#endif  // FANFARE_LISTEN_H_
