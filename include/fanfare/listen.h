@@ -2,9 +2,9 @@
 #ifndef FANFARE_LISTEN_H_
 #define FANFARE_LISTEN_H_
 
-// Listen: calls a function for each value of a feed, outside the thread that
-// sends. It is a channel, a subscription and a thread, which end in the right
-// order.
+// Listen: calls a function for each value of a feed, outside the Send() that
+// delivers the value. It is a channel, a subscription and a thread, which end
+// in the right order. Instead of a thread, it may use tasks of an executor.
 //
 //   Feed<int> ticks;
 //   Subscription log = Listen(ticks, [](int tick) { std::cout << tick; });
@@ -28,7 +28,7 @@
 #include <fanfare/channel.h>
 #include <fanfare/detail/select/cases.h>
 #include <fanfare/detail/subscription/channel_closer.h>
-#include <fanfare/detail/subscription/producer.h>
+#include <fanfare/detail/subscription/task_listener.h>
 #include <fanfare/feed.h>
 #include <fanfare/subscription.h>
 
@@ -76,6 +76,48 @@ struct ListenOptions {
 template <typename T, typename Handler>
 [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
 Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {});
+
+/// Calls `handler` for each value of `feed`, one after the other, in tasks of
+/// `executor`.
+///
+/// Never blocks, and starts no thread. `executor(task)` must pass `task`, a
+/// copyable `void()` function object, to whatever runs it. For instance, the
+/// executor is `[&](auto task) { pool.Post(task); }`. What is said of
+/// `handler`, the end, Unsubscribe() and exceptions at the other Listen()
+/// applies here as well.
+///
+/// At most one task is posted or runs at a time. A task handles up to 64 values
+/// and then posts another task, so that other tasks of the executor come in
+/// between. While no value is queued, no task is posted. A task never blocks on
+/// behalf of the library. (L3)
+///
+/// The thread that sends posts the task, after its Send() has left the feed's
+/// turn. The executor must be callable from several threads at the same time,
+/// and should not block. If it runs the task inside the call, the calls are
+/// nested, one for every 64 values. (L3)
+///
+/// If the executor throws, the subscription ends, and Err() delivers the
+/// exception. If the executor destroys a task that it has not run, the
+/// subscription ends as well, and Err() delivers a std::runtime_error. (L3)
+///
+/// Unsubscribe() does not wait for a task that is posted, only for the call of
+/// `handler` or `executor` that is running. When it has returned, neither of
+/// them is used any more. A task that runs later has no effect, and may outlive
+/// the feed. (L2, L3)
+///
+/// With capacity 0, a Send() waits until a task takes the value. The first
+/// value of an idle listener is taken at once.
+///
+/// \throws std::bad_alloc, and what copying `executor` or `handler` throws.
+///     Neither has been called then, and nothing is subscribed.
+/// \warning Deadlock: the rule of the other Listen() applies.
+/// \par Complexity
+/// Each value costs a receive and a call. The library allocates nothing for a
+/// task.
+template <typename Executor, typename T, typename Handler>
+[[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
+Listen(Executor&& executor, Feed<T>& feed, Handler&& handler,
+       ListenOptions options = {});
 
 // ---------------------------------------------------------------------------
 // Implementation details follow.
@@ -155,6 +197,28 @@ Subscription Listen(Feed<T>& feed, Handler&& handler, ListenOptions options) {
                 "std::stop_token");
   return NewSubscription(
       detail::Listener<T, H>(feed, std::forward<Handler>(handler), options));
+}
+
+template <typename Executor, typename T, typename Handler>
+Subscription Listen(Executor&& executor, Feed<T>& feed, Handler&& handler,
+                    ListenOptions options) {
+  using E = std::decay_t<Executor>;
+  using H = std::decay_t<Handler>;
+  static_assert(detail::CalledWith<E&, detail::TaskListener::Task>,
+                "fanfare: the executor of Listen must take a void() task");
+  static_assert(detail::kListens<H, T>,
+                "fanfare: the handler of Listen must take a T, or a T and a "
+                "std::stop_token");
+  const Channel<T> channel(options.capacity);
+  Subscription source = detail::SubscribeListener<T>(feed, channel);
+  auto listener = detail::Ref<detail::ExecutorListener<T, E, H>>::Make(
+      std::forward<Executor>(executor), std::forward<Handler>(handler),
+      detail::Access::Share(static_cast<const Sender<T>&>(channel)),
+      detail::SubscriptionAccess::Share(source));
+  // The listener owns the source from here on.
+  static_cast<void>(detail::SubscriptionAccess::Release(std::move(source)));
+  listener->Start();
+  return detail::SubscriptionAccess::Make(std::move(listener));
 }
 
 /// \endcond

@@ -22,6 +22,7 @@
 #include <fanfare/detail/feed/membership.h>
 #include <fanfare/detail/feed/pending_offers.h>
 #include <fanfare/detail/feed/turnstile.h>
+#include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 #include <fanfare/detail/wait/wait_queue.h>
 
@@ -186,6 +187,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     Turn& operator=(const Turn&) = delete;
 
    private:
+    const WakeScope without_turn_;  // ends last
     FeedCore& feed_;
   };
 
