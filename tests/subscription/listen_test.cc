@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -62,24 +61,18 @@ class Pool {
 // An executor that runs a task when the test says so. Copies are the same one.
 class Hand {
  public:
-  void operator()(Task task) const { tasks_->push_back(std::move(task)); }
+  void operator()(Task task) const { tasks_.Send(std::move(task)); }
 
-  [[nodiscard]] std::size_t posted() const { return tasks_->size(); }
+  [[nodiscard]] std::size_t posted() const { return tasks_.size(); }
   // Runs the first task.
   void Run() const { Take()(); }
   void RunAll() const {
     while (posted() > 0) Run();
   }
-  [[nodiscard]] Task Take() const {
-    Task task = std::move(tasks_->front());
-    tasks_->pop_front();
-    return task;
-  }
-  void Drop() const { tasks_->clear(); }
+  [[nodiscard]] Task Take() const { return tasks_.Receive().value(); }
 
  private:
-  std::shared_ptr<std::deque<Task>> tasks_ =
-      std::make_shared<std::deque<Task>>();
+  Channel<Task> tasks_{10};
 };
 
 // --- The forms ---------------------------------------------------------------
@@ -947,7 +940,7 @@ TEST_CASE("L3: an executor that destroys a task ends the subscription") {
     copy = nullptr;
     CHECK_FALSE(subscription.ended());
     hand(other);
-    hand.Drop();
+    static_cast<void>(hand.Take());
     CHECK_FALSE(subscription.ended());  // `other` is left
   }
   SECTION("inside its call") {
@@ -960,7 +953,7 @@ TEST_CASE("L3: an executor that destroys a task ends the subscription") {
     hand.Run();
     CHECK(handled == 1);
     CHECK(feed.Send(1) == 1);
-    hand.Drop();
+    static_cast<void>(hand.Take());
   }
   CHECK(Text(subscription.Err().Receive()) ==
         "fanfare: the executor has destroyed a task that it had not run");
