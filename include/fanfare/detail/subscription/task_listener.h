@@ -289,8 +289,12 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     return true;
   }
   void EndLost() noexcept {
-    error_ = std::make_exception_ptr(std::runtime_error(
-        "fanfare: the executor has destroyed a task that it had not run"));
+    try {
+      throw std::runtime_error(
+          "fanfare: the executor has destroyed a task that it had not run");
+    } catch (...) {  // or there is no memory for it
+      error_ = std::current_exception();
+    }
     End();
   }
 
