@@ -20,15 +20,17 @@
 // channel of a feed does not end with the feed.
 
 #include <cstddef>
-#include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
 
 #include <fanfare/channel.h>
+#include <fanfare/detail/channel/access.h>
+#include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/select/cases.h>
 #include <fanfare/detail/subscription/channel_closer.h>
 #include <fanfare/detail/subscription/task_listener.h>
+#include <fanfare/detail/subscription/thread_listener.h>
 #include <fanfare/feed.h>
 #include <fanfare/subscription.h>
 
@@ -142,50 +144,21 @@ void CallListener(Handler& handler, T&& value, const std::stop_token& stop) {
   }
 }
 
-// Subscribes the channel to the feed. The channel is closed when the
-// subscription ends.
-template <typename T>
-Subscription SubscribeListener(Feed<T>& feed, const Sender<T>& channel) {
-  Subscription source = feed.Subscribe(channel);
-  ChannelCloser<T>::Attach(*SubscriptionAccess::State(source),
-                           Access::Share(channel));
-  return source;
+// Subscribes a new channel to `feed`, which is closed when the subscription
+// ends. Makes a listener of type L from `args`, and starts it.
+template <typename L, typename T, typename... Args>
+Subscription StartListener(Feed<T>& feed, const ListenOptions& options,
+                           Args&&... args) {
+  const auto channel = ChannelCore<T>::Make(options.capacity);
+  // If something below throws, this unsubscribes.
+  Subscription source = feed.Subscribe(Access::Make<Sender<T>>(channel));
+  ChannelCloser<T>::Attach(*SubscriptionAccess::State(source), channel);
+  auto listener = Ref<L>::Make(std::forward<Args>(args)..., channel,
+                               SubscriptionAccess::Share(source));
+  listener->Start();
+  static_cast<void>(SubscriptionAccess::Release(std::move(source)));
+  return SubscriptionAccess::Make(std::move(listener));
 }
-
-// The producer of a subscription that Listen() returns: what its thread runs.
-template <typename T, typename Handler>
-class Listener {
- public:
-  template <typename H>
-  Listener(Feed<T>& feed, H&& handler, const ListenOptions& options)
-      : handler_(std::forward<H>(handler)),
-        channel_(options.capacity),
-        source_(detail::SubscribeListener<T>(feed, channel_)) {}
-  Listener(Listener&&) = default;
-  // Discards what is queued. (A Send in progress may still have a reference to
-  // the channel.)
-  ~Listener() {
-    source_.Unsubscribe();
-    while (channel_.TryReceive()) {
-    }
-  }
-
-  void operator()(const std::stop_token& stop) {
-    // At once, because a Send may wait for this listener while its handler
-    // runs. This closes the channel and so wakes this thread.
-    const std::stop_callback on_stop(
-        stop, [this]() noexcept { source_.Unsubscribe(); });
-    while (std::optional<T> value = channel_.Receive()) {
-      if (stop.stop_requested()) return;
-      detail::CallListener(handler_, *std::move(value), stop);
-    }
-  }
-
- private:
-  Handler handler_;
-  Channel<T> channel_;
-  Subscription source_;
-};
 
 }  // namespace detail
 
@@ -195,8 +168,8 @@ Subscription Listen(Feed<T>& feed, Handler&& handler, ListenOptions options) {
   static_assert(detail::kListens<H, T>,
                 "fanfare: the handler of Listen must take a T, or a T and a "
                 "std::stop_token");
-  return NewSubscription(
-      detail::Listener<T, H>(feed, std::forward<Handler>(handler), options));
+  return detail::StartListener<detail::ThreadListener<T, H>>(
+      feed, options, std::forward<Handler>(handler));
 }
 
 template <typename Executor, typename T, typename Handler>
@@ -209,16 +182,9 @@ Subscription Listen(Executor&& executor, Feed<T>& feed, Handler&& handler,
   static_assert(detail::kListens<H, T>,
                 "fanfare: the handler of Listen must take a T, or a T and a "
                 "std::stop_token");
-  const Channel<T> channel(options.capacity);
-  Subscription source = detail::SubscribeListener<T>(feed, channel);
-  auto listener = detail::Ref<detail::ExecutorListener<T, E, H>>::Make(
-      std::forward<Executor>(executor), std::forward<Handler>(handler),
-      detail::Access::Share(static_cast<const Sender<T>&>(channel)),
-      detail::SubscriptionAccess::Share(source));
-  // The listener owns the source from here on.
-  static_cast<void>(detail::SubscriptionAccess::Release(std::move(source)));
-  listener->Start();
-  return detail::SubscriptionAccess::Make(std::move(listener));
+  return detail::StartListener<detail::ExecutorListener<T, E, H>>(
+      feed, options, std::forward<Executor>(executor),
+      std::forward<Handler>(handler));
 }
 
 /// \endcond

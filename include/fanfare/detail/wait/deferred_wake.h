@@ -5,12 +5,11 @@
 // A DeferredWake is a wake-up that runs user code. A thread that holds a feed's
 // turn runs it once it has left the turn.
 
-#include <fanfare/detail/base/intrusive_list.h>
 #include <fanfare/detail/base/platform.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-class DeferredWake : public ListNode<DeferredWake> {
+class DeferredWake {
  public:
   // Calls OnWake(), now or when the thread leaves its last WakeScope. The
   // object must not be scheduled again before that call.
@@ -24,6 +23,8 @@ class DeferredWake : public ListNode<DeferredWake> {
 
   // May destroy this object.
   virtual void OnWake() noexcept = 0;
+
+  DeferredWake* next_ = nullptr;
 };
 
 // Within a WakeScope, the wake-ups of this thread are only put on a list. The
@@ -33,7 +34,7 @@ class WakeScope {
   WakeScope() noexcept { ++Deferred::OfThisThread().depth; }
   ~WakeScope() {
     Deferred& deferred = Deferred::OfThisThread();
-    if (--deferred.depth == 0 && !deferred.wakes.empty()) Run(deferred);
+    if (--deferred.depth == 0 && deferred.first != nullptr) Run(deferred);
   }
   WakeScope(const WakeScope&) = delete;
   WakeScope& operator=(const WakeScope&) = delete;
@@ -46,18 +47,24 @@ class WakeScope {
       return Platform::Local<Deferred>();
     }
     int depth = 0;
-    IntrusiveList<DeferredWake> wakes;
+    DeferredWake* first = nullptr;
+    DeferredWake* last = nullptr;
   };
 
   FANFARE_COLD static void Run(Deferred& deferred) noexcept {
-    while (DeferredWake* const wake = deferred.wakes.PopFront()) wake->OnWake();
+    while (DeferredWake* const wake = deferred.first) {
+      deferred.first = wake->next_;
+      wake->OnWake();
+    }
   }
 };
 
 inline void DeferredWake::Schedule() noexcept {
   auto& deferred = WakeScope::Deferred::OfThisThread();
   if (deferred.depth == 0) return OnWake();
-  deferred.wakes.PushBack(*this);
+  next_ = nullptr;
+  (deferred.first == nullptr ? deferred.first : deferred.last->next_) = this;
+  deferred.last = this;
 }
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
