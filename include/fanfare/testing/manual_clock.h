@@ -144,18 +144,15 @@ class ManualConditionVariable {
       while (notified_ == seen) changed_.wait(lock);
     });
   }
-  std::cv_status wait_until(std::unique_lock<std::mutex>& user,
-                            ManualClock::time_point until) {
-    auto status = std::cv_status::no_timeout;
+  void wait_until(std::unique_lock<std::mutex>& user,
+                  ManualClock::time_point until) {
     Wait(user, [&](std::unique_lock<std::mutex>& lock, std::uint64_t seen) {
       ManualClock::World& world = ManualClock::TheWorld();
       const auto place = world.sleepers.emplace(until, &changed_);
       world.asleep.notify_all();
       while (notified_ == seen && world.now < until) changed_.wait(lock);
       world.sleepers.erase(place);
-      if (notified_ == seen) status = std::cv_status::timeout;
     });
-    return status;
   }
 
  private:
