@@ -93,10 +93,10 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {});
 /// between. While no value is queued, no task is posted. A task never blocks on
 /// behalf of the library. (L3)
 ///
-/// The thread that sends posts the task, after its Send() has left the feed's
-/// turn. The executor must be callable from several threads at the same time,
-/// and should not block. If it runs the task inside the call, the calls are
-/// nested, one for every 64 values. (L3)
+/// The thread that sends posts the task, before its Send() waits for other
+/// subscribers. The executor must be callable from several threads at the same
+/// time, and should not block. If it runs the task inside the call, the calls
+/// are nested, one for every 64 values. (L3)
 ///
 /// If the executor throws, the subscription ends, and Err() delivers the
 /// exception. If the executor destroys a task that it has not run, the
@@ -112,7 +112,11 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {});
 ///
 /// \throws std::bad_alloc, and what copying `executor` or `handler` throws.
 ///     Neither has been called then, and nothing is subscribed.
-/// \warning Deadlock: the rule of the other Listen() applies.
+/// \warning Deadlock: the rule of the other Listen() applies. Moreover,
+///     `executor` must not call Send() on the same feed, and must not run a
+///     task inside the call if `handler` calls that Send(), not even after it
+///     has unsubscribed. The Send() that posts the task may still be in
+///     progress.
 /// \par Complexity
 /// Each value costs a receive and a call. The library allocates nothing for a
 /// task.

@@ -233,6 +233,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
                           std::size_t& taken,
                           const Deadline& deadline = Deadline::Never(),
                           const std::stop_token& stop = {}) {
+    // Receivers that have taken the value must not wait for those that have
+    // not.
+    WakeScope::RunAll();
     pending.Await(
         verbs, deadline, stop,
         [this](Member& m, Outcome outcome) { Refused(m, outcome); }, taken);

@@ -2,8 +2,10 @@
 #ifndef FANFARE_DETAIL_WAIT_DEFERRED_WAKE_H_
 #define FANFARE_DETAIL_WAIT_DEFERRED_WAKE_H_
 
-// A DeferredWake is a wake-up that runs user code. A thread that holds a feed's
-// turn runs it once it has left the turn.
+// A DeferredWake is a wake-up that runs user code. A thread that has a feed's
+// turn runs it when it has left the turn, or when it is about to wait for
+// receivers. In the latter state, as in that of copying a value, user code may
+// do anything but send on the same feed.
 
 #include <fanfare/detail/base/platform.h>
 
@@ -15,16 +17,13 @@ class DeferredWake {
   // object must not be scheduled again before that call.
   inline void Schedule() noexcept;
 
- protected:
-  ~DeferredWake() = default;
-
- private:
-  friend class WakeScope;
-
-  // May destroy this object.
+  // The wake-up. May destroy this object.
   virtual void OnWake() noexcept = 0;
 
-  DeferredWake* next_ = nullptr;
+  DeferredWake* next_wake = nullptr;  // for WakeScope
+
+ protected:
+  ~DeferredWake() = default;
 };
 
 // Within a WakeScope, the wake-ups of this thread are only put on a list. The
@@ -35,6 +34,11 @@ class WakeScope {
   ~WakeScope() {
     Deferred& deferred = Deferred::OfThisThread();
     if (--deferred.depth == 0 && deferred.first != nullptr) Run(deferred);
+  }
+  // Runs the wake-ups now.
+  static void RunAll() noexcept {
+    Deferred& deferred = Deferred::OfThisThread();
+    if (deferred.first != nullptr) Run(deferred);
   }
   WakeScope(const WakeScope&) = delete;
   WakeScope& operator=(const WakeScope&) = delete;
@@ -53,7 +57,7 @@ class WakeScope {
 
   FANFARE_COLD static void Run(Deferred& deferred) noexcept {
     while (DeferredWake* const wake = deferred.first) {
-      deferred.first = wake->next_;
+      deferred.first = wake->next_wake;
       wake->OnWake();
     }
   }
@@ -62,8 +66,9 @@ class WakeScope {
 inline void DeferredWake::Schedule() noexcept {
   auto& deferred = WakeScope::Deferred::OfThisThread();
   if (deferred.depth == 0) return OnWake();
-  next_ = nullptr;
-  (deferred.first == nullptr ? deferred.first : deferred.last->next_) = this;
+  next_wake = nullptr;
+  (deferred.first == nullptr ? deferred.first : deferred.last->next_wake) =
+      this;
   deferred.last = this;
 }
 
