@@ -110,7 +110,11 @@ TEST_CASE("the first of several threads to wake up") {
   CHECK(ManualClock::AwaitSleeper() == 7s);
   SECTION("a value comes before the time") {
     channel.Send(1);
+    InThread sending([] { return Channel<int>().SendFor(1, 50s); });
+    CHECK(ManualClock::AwaitSleeper() == 50s);
     CHECK(later.Get() == 0);
+    ManualClock::Advance(50s);
+    CHECK_FALSE(sending.Get());
   }
   SECTION("the time comes") {
     ManualClock::Advance(100s);

@@ -27,16 +27,15 @@
 // then in another inline namespace, so that files that do not include the
 // header do not link with those that do.
 //
-// Time stands still between two calls of Advance(). So a test that advances the
-// clock must first wait until the other thread is blocked, or the thread would
-// measure its timeout from the new time. These calls wait for that:
-// - AwaitSleeper(), for a thread with a timeout;
-// - `while (channel.waiting_receivers() == 0) std::this_thread::yield();`, for
-// a
-//   blocked Receive() or Select(). waiting_senders() of a channel does the same
-//   for a blocked send, and that of a feed for a Send() that waits for its
-//   turn. These counts do not need this header: once they count a call, that
-//   call is queued, and no later event can overtake it.
+// Time stands still between two calls of Advance(). A test must therefore wait
+// until the other thread is blocked before it moves the clock. Otherwise that
+// thread would measure its timeout from the new time. Two kinds of calls are
+// such barriers:
+// - AwaitSleeper(), for a thread that is blocked with a timeout;
+// - waiting_receivers() and waiting_senders() of a channel, and
+//   waiting_senders() of a feed: a loop that yields until the count is the
+//   expected one. Once a call is counted, it is queued, and no later call on
+//   its side overtakes it. (The counts do not need this header.)
 //
 // A time point for a call such as SendUntil() must be one of ManualClock. The
 // library reads any other clock once per second of ManualClock.
@@ -98,7 +97,7 @@ class ManualClock {
   static void Advance(duration by);
 
   /// Blocks until a thread sleeps in the library with a timeout that has not
-  /// passed.
+  /// passed. A thread that something else has woken does not count any more.
   /// \returns how long the thread that wakes up first has to sleep.
   static duration AwaitSleeper() {
     World& world = TheWorld();
@@ -117,6 +116,7 @@ class ManualClock {
     std::mutex mutex;                // guards all that follows
     std::condition_variable asleep;  // signalled when a sleeper is added
     time_point now{std::chrono::hours(1)};
+    // Those that were not notified.
     std::multimap<time_point, std::condition_variable*> sleepers;
   };
 
@@ -137,6 +137,9 @@ class ManualConditionVariable {
   void notify_all() noexcept {
     const std::lock_guard lock(ManualClock::TheWorld().mutex);
     ++notified_;
+    std::erase_if(ManualClock::TheWorld().sleepers, [&](const auto& sleeper) {
+      return sleeper.second == &changed_;
+    });
     changed_.notify_all();
   }
   void wait(std::unique_lock<std::mutex>& user) {
@@ -151,7 +154,7 @@ class ManualConditionVariable {
       const auto place = world.sleepers.emplace(until, &changed_);
       world.asleep.notify_all();
       while (notified_ == seen && world.now < until) changed_.wait(lock);
-      world.sleepers.erase(place);
+      if (notified_ == seen) world.sleepers.erase(place);
     });
   }
 
