@@ -88,10 +88,11 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {});
 /// `handler`, the end, Unsubscribe() and exceptions at the other Listen()
 /// applies here as well.
 ///
-/// At most one task is posted or runs at a time. A task handles up to 64 values
-/// and then posts another task, so that other tasks of the executor come in
-/// between. While no value is queued, no task is posted. A task never blocks on
-/// behalf of the library. (L3)
+/// At most one task is posted at a time, and calls of `handler` never overlap.
+/// A task handles up to 64 values. Its last step is then to post the next task,
+/// so that other tasks of the executor come in between. While no value is
+/// queued, no task is posted. A task never blocks on behalf of the library.
+/// (L3)
 ///
 /// The thread that sends posts the task, before its Send() waits for other
 /// subscribers. The executor must be callable from several threads at the same

@@ -376,7 +376,8 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   ChannelEnds& channel_;
   const ChannelVerbs& verbs_;
   Operation receive_;
-  bool received_ = false;  // a value is in the target; for who runs or posts
+  // A value is in the target. Belongs to the thread that owns the state.
+  bool received_ = false;
   // Relaxed: to be set while a value is handled, and read before the next one.
   // What depends on the order reads it with the mutex held.
   Platform::Atomic<bool> asked_{false};
