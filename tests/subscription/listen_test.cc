@@ -723,6 +723,23 @@ TEST_CASE("L3: a task handles 64 values and posts the next one") {
   CHECK(hand.posted() == 1);
 }
 
+TEST_CASE("L3: the last call of a task unsubscribes") {
+  Feed<int> feed;
+  Hand hand;
+  int handled = 0;
+  Subscription subscription;
+  subscription = Listen(hand, feed,
+                        [&](int) {
+                          if (++handled == 64) subscription.Unsubscribe();
+                        },
+                        {.capacity = 200});
+  for (int i = 0; i < 150; ++i) CHECK(feed.Send(i) == 1);
+  hand.Run();
+  CHECK(handled == 64);
+  CHECK(subscription.ended());
+  CHECK(hand.posted() == 0);
+}
+
 TEST_CASE("L3: never two calls at once and never two tasks posted") {
   Feed<int> feed;
   std::atomic<int> posted = 0;
