@@ -200,6 +200,25 @@ void TwoThatUnsubscribeTasks() {
        }});
 }
 
+// It is received only once the listener has handled the value.
+void TasksDuringASendThatWaits() {
+  Feed<int> feed;
+  Tasks tasks;
+  const Channel<int> handled(1);
+  const Channel<int> full;
+  std::size_t sent = 0;
+  const Subscription subscription = Listen(
+      tasks, feed, [&](int value) { handled.Send(value); }, {.capacity = 1});
+  const Subscription other = feed.Subscribe(full);
+  Scheduler::Interleave({[&] { sent = feed.Send(1); }, [&] { tasks.Run(); },
+                         [&] {
+                           Expect(handled.Receive() == 1, "a wrong value");
+                           Expect(full.Receive() == 1, "a wrong value");
+                           tasks.Close();
+                         }});
+  Expect(sent == 2, "a value is lost");
+}
+
 constexpr std::array kScenarios = {
     Scenario{"listen_stop", "a listener makes no call after Unsubscribe",
              ListenerInAThread},
@@ -211,6 +230,9 @@ constexpr std::array kScenarios = {
              TasksOfOneThatIsUnsubscribed<0>},
     Scenario{"listen_tasks_close", "tasks of a closed feed lose no value",
              TasksOfAClosedFeed},
+    Scenario{"listen_tasks_blocked",
+             "a task is posted before its Send waits for another channel",
+             TasksDuringASendThatWaits},
     Scenario{"listen_tasks_dropped",
              "a task that is destroyed ends the subscription",
              TasksThatAreDropped},
