@@ -11,6 +11,7 @@
 #include <fanfare/feed.h>
 #include <fanfare/feed_options.h>
 #include <fanfare/join_subscriptions.h>
+#include <fanfare/listen.h>
 #include <fanfare/numbered.h>
 #include <fanfare/resubscribe.h>
 #include <fanfare/select.h>

@@ -371,6 +371,9 @@ class Feed {
   }
 
   /// Returns the number of Sends that wait for their turn. Never blocks.
+  ///
+  /// This is a barrier for tests: once the function counts a call, no later
+  /// Send overtakes it.
   /// \par Complexity
   /// Linear in the result.
   [[nodiscard]] std::size_t waiting_senders() const noexcept {

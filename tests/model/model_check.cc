@@ -193,7 +193,8 @@ int Main(std::span<char*> arguments) {
   std::size_t count = 0;
   for (const auto scenarios :
        {ChannelScenarios(), SelectScenarios(), SpanScenarios(), FeedScenarios(),
-        LoanScenarios(), ProducerScenarios(), CompoundScenarios()}) {
+        LoanScenarios(), ProducerScenarios(), CompoundScenarios(),
+        ListenScenarios()}) {
     for (const Scenario& scenario : scenarios) {
       if (!IsWanted(scenario, options)) continue;
       Check(scenario, options);

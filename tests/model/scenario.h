@@ -32,6 +32,7 @@ std::span<const Scenario> FeedScenarios();
 std::span<const Scenario> LoanScenarios();
 std::span<const Scenario> ProducerScenarios();
 std::span<const Scenario> CompoundScenarios();
+std::span<const Scenario> ListenScenarios();
 
 inline void Expect(bool condition, const char* what) {
   if (!condition) Scheduler::Fail(what);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// U1 to U5, U7, P1 to P3, R4: every kind of subscription, ended in every way,
-// in every situation. Three tables: the kinds (types, of which Catch2 makes the
-// test cases), the ways (of which each case makes its sections), and the
-// situations (a template each).
+// U1 to U5, U7, P1 to P3, R4, L2: every kind of subscription, ended in every
+// way, in every situation. Three tables: the kinds (types, of which Catch2
+// makes the test cases), the ways (of which each case makes its sections), and
+// the situations (a template each).
 
 #include <array>
 #include <atomic>
@@ -29,6 +29,7 @@
 using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::JoinSubscriptions;
+using fanfare::Listen;
 using fanfare::NewSubscription;
 using fanfare::OnReceive;
 using fanfare::OnStop;
@@ -107,6 +108,42 @@ struct Kind : Source {
 
 struct Producer : Kind {
   Subscription Subscribe() { return NewSubscription(Source::Producer()); }
+};
+
+// What runs inside is the handler, which is called for one value.
+struct ListenerInAThread : Kind {
+  auto Handler() {
+    return [producer = Source::Producer()](int, const std::stop_token& stop) {
+      if (const std::exception_ptr error = producer(stop)) {
+        std::rethrow_exception(error);
+      }
+    };
+  }
+
+  Subscription Subscribe() {
+    Subscription made = Listen(feed, Handler());
+    feed.Send(1);
+    return made;
+  }
+  void EndWell() {
+    worker.EndWell();
+    feed.Close();
+  }
+
+  Feed<int> feed;
+};
+
+struct ListenerInATask : ListenerInAThread {
+  Subscription Subscribe() {
+    const auto executor = [this](auto task) {
+      thread = std::jthread(std::move(task));
+    };
+    Subscription made = Listen(executor, feed, Handler());
+    feed.Send(1);
+    return made;
+  }
+
+  std::jthread thread;
 };
 
 struct OfAFeed : Kind {
@@ -235,14 +272,16 @@ struct EstablishedLater : Kind {
   }
 };
 
-#define EVERY_KIND                                                     \
-  Producer, OfAFeed, Foreign, ForeignThatIsAsked, Wrapper, JoinMember, \
-      ResubscribedFunction, Established, EstablishedLater
+#define EVERY_KIND                                                            \
+  Producer, OfAFeed, Foreign, ForeignThatIsAsked, Wrapper, JoinMember,        \
+      ResubscribedFunction, Established, EstablishedLater, ListenerInAThread, \
+      ListenerInATask
 #define KINDS_WITH_AN_INSIDE                                        \
   Producer, Wrapper, JoinMember, ResubscribedFunction, Established, \
-      EstablishedLater
-#define KINDS_THAT_CAN_FAIL \
-  Producer, Foreign, ForeignThatIsAsked, Wrapper, JoinMember
+      EstablishedLater, ListenerInAThread, ListenerInATask
+#define KINDS_THAT_CAN_FAIL                                   \
+  Producer, Foreign, ForeignThatIsAsked, Wrapper, JoinMember, \
+      ListenerInAThread, ListenerInATask
 
 // --- The ways ----------------------------------------------------------------
 

@@ -104,6 +104,28 @@ TEST_CASE("R1: a resubscription whose function exits its thread has ended") {
   CHECK_FALSE(resubscription.Err().Receive());
 }
 
+TEST_CASE("L2: a listener whose handler exits its thread has ended") {
+  Feed<int> feed;
+  const auto captured = std::make_shared<int>(7);
+  const auto handler = [captured](int) { pthread_exit(nullptr); };
+  const long users = captured.use_count();
+  Subscription subscription;
+  SECTION("in a thread") {
+    subscription = fanfare::Listen(feed, handler);
+    CHECK(feed.Send(1) == 1);
+  }
+  SECTION("in a task") {
+    std::function<void()> task;
+    subscription =
+        fanfare::Listen([&](auto posted) { task = posted; }, feed, handler);
+    CHECK(feed.Send(1) == 1);
+    std::thread(task).join();
+  }
+  CHECK_FALSE(subscription.Err().Receive());
+  CHECK(captured.use_count() == users);
+  CHECK(feed.subscriber_count() == 0);
+}
+
 // ---------------------------------------------------------------------------
 // A thread is cancelled while it is in the library
 // ---------------------------------------------------------------------------

@@ -282,7 +282,17 @@ void UseSubscriptions() {
         }
         return feed.Subscribe(channel);
       });
+  const Subscription listener = Listen(feed, [](int) {}, {.capacity = 1});
+  const Subscription in_tasks =
+      Listen([](const auto& task) { task(); }, feed,
+             [](const int& value, const std::stop_token& stop) {
+               Count(value);
+               Count(stop.stop_requested());
+             });
+  Count(feed.TrySend(1));
   feed.Close();
+  Count(listener.Err().Receive());
+  Count(in_tasks.ended());
   Count(kept.Err());
   Count(told.Err());
 }

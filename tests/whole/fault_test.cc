@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -41,6 +42,7 @@ using namespace std::chrono_literals;
 using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::JoinSubscriptions;
+using fanfare::Listen;
 using fanfare::NewSubscription;
 using fanfare::OnReceive;
 using fanfare::OnSend;
@@ -364,6 +366,99 @@ TEST_CASE("U6: an error for which there is no memory is another one") {
     } catch (const std::system_error&) {
     }
     fault.Check(!sub.Err().Receive().has_value(), "it ends");
+  });
+}
+
+TEST_CASE("L1: a listener that cannot be started is not called") {
+  const auto round = [](Fault& fault) {
+    Feed<int> feed;
+    std::atomic<int> sum = 0;
+    const auto token = std::make_shared<int>();
+    const Faulty handler([&, token](int value) { sum += value; });
+    const long users = token.use_count();
+    Subscription sub;
+    fault.In([&] { sub = Listen(feed, handler); });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(static_cast<bool>(sub) != fault.thrown(), "it is there or not");
+    fault.Check(feed.subscriber_count() == (sub ? 1U : 0U), "it is subscribed");
+    fault.Check(feed.TrySend(7) == (sub ? 1U : 0U), "it takes a value");
+    feed.Close();
+    static_cast<void>(sub.Err().Receive());
+    fault.Check(sum == (fault.thrown() ? 0 : 7), "it is called");
+    fault.Check(token.use_count() == users, "its handler is gone");
+  };
+  CheckMemory(4, round);
+  CheckEach(Kind::kThread, Mode::kOnce, 1, round);
+  CheckEach(Kind::kUserCode, Mode::kOnce, 1, round);
+}
+
+TEST_CASE("L2: a handler that fails ends its listener alone") {
+  const auto round = [](Fault& fault) {
+    Feed<Value> feed;
+    const Channel<Value> other(10);
+    const Subscription others = feed.Subscribe(other);
+    Error error;
+    fault.In([&] {
+      const Subscription sub =
+          Listen(feed, Faulty([](const Value&) {}), {.capacity = 1});
+      const auto err = sub.Err();
+      for (int i = 0; i < 5; ++i) feed.Send(Value(i));
+      feed.Close();
+      error = err.Receive();
+    });
+    fault.Check(fault.struck() == (fault.thrown() || error.has_value()),
+                "it is reported");
+    fault.Check(fault.thrown() || other.size() == 5, "the other one has all");
+  };
+  CheckEach(Kind::kUserCode, Mode::kOnce, 15, round);
+}
+
+TEST_CASE("L3: a listener in tasks that cannot be made is not called") {
+  const auto round = [](Fault& fault) {
+    Feed<int> feed;
+    int sum = 0;
+    std::function<void()> posted;
+    const auto token = std::make_shared<int>();
+    const Faulty handler([&, token](int value) { sum += value; });
+    const Faulty executor(
+        [&, token](std::function<void()> task) { posted = std::move(task); });
+    const long users = token.use_count();
+    Subscription sub;
+    Error error;
+    std::size_t taken = 0;
+    fault.In([&] {
+      sub = Listen(executor, feed, handler);
+      taken = feed.TrySend(7);
+    });
+    fault.Check(static_cast<bool>(sub) != fault.thrown(), "it is there or not");
+    fault.Check(taken == (sub ? 1U : 0U), "it takes a value");
+    if (posted) posted();
+    posted = nullptr;
+    feed.Close();
+    error = sub.Err().Receive();
+    fault.Check(error.has_value() == (fault.struck() && !fault.thrown()),
+                "that no task was posted is reported");
+    fault.Check(sum == (fault.struck() ? 0 : 7), "it is called");
+    fault.Check(token.use_count() == users, "nothing is kept");
+  };
+  CheckMemory(5, round);
+  CheckEach(Kind::kUserCode, Mode::kOnce, 3, round);
+}
+
+TEST_CASE("L3: the error of a task that is destroyed has no memory") {
+  CheckMemory(1, [](Fault& fault) {
+    Feed<int> feed;
+    const Subscription sub = Listen([](auto) {}, feed, [](int) {});
+    fault.In([&] { feed.Send(7); });
+    const Error error = sub.Err().Receive();
+    fault.Check(!fault.thrown(), "it does not throw");
+    fault.Check(error.has_value(), "an error");
+    try {
+      std::rethrow_exception(error.value());
+    } catch (const std::bad_alloc&) {
+      fault.Check(fault.struck(), "no memory");
+    } catch (const std::runtime_error&) {
+    }
   });
 }
 

@@ -65,12 +65,17 @@ class Handle {
     return core() != nullptr ? core()->capacity() : 0;
   }
   /// Returns the number of sends that are queued.
+  ///
+  /// This is a barrier for tests: once the function counts a blocked call, that
+  /// call is queued, and no later call on its side overtakes it.
   /// \par Complexity
   /// Linear in the result. Meanwhile, no receive on the channel proceeds.
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     return core() != nullptr ? core()->waiting_senders() : 0;
   }
   /// Returns the number of receives that are queued.
+  ///
+  /// This is a barrier for tests, as waiting_senders() is.
   /// \par Complexity
   /// Linear in the result. Meanwhile, no send on the channel proceeds.
   [[nodiscard]] std::size_t waiting_receivers() const noexcept {

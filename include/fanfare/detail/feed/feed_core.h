@@ -330,9 +330,10 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   }
   static void Finish(Member& member,
                      std::exception_ptr error = nullptr) noexcept {
+    member.Finish(std::move(error));
+    // Last, so that a receiver that finds the channel closed finds the error.
     const Policy* const policy = member.policy();
     if (policy != nullptr && policy->close_channel) member.channel().Close();
-    member.Finish(std::move(error));
   }
 
   FANFARE_COLD void Record(const void* value) {

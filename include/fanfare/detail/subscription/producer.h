@@ -3,7 +3,8 @@
 #define FANFARE_DETAIL_SUBSCRIPTION_PRODUCER_H_
 
 // A ProducerSubscription is a subscription that runs a function in its own
-// thread.
+// thread. A StoppableSubscription is what it shares with a listener that runs
+// in tasks (task_listener.h).
 
 #include <exception>
 #include <mutex>
@@ -17,8 +18,33 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+// A subscription that runs user code, which a stop token asks to end.
+class StoppableSubscription : public SubscriptionState {
+ public:
+  bool IsPartOf(const OwnerNode& whole) const noexcept override {
+    return SubscriptionState::IsPartOf(whole) ||
+           (establishes_ && establishes_->IsPartOf(whole));
+  }
+
+  void RequestUnsubscribe() noexcept override {
+    // The callbacks that the producer has registered are a part of it as well.
+    const RunningScope inside(*this);
+    stop_.request_stop();
+  }
+
+ protected:
+  std::stop_source stop_;
+
+ private:
+  // The resubscription that started this producer from its function, if any.
+  // The producer may unsubscribe it before that function has returned the
+  // producer. Never reset: a producer that is not returned counts as a part as
+  // well.
+  const Ref<const OwnerNode> establishes_ = RunningScope::Establishes();
+};
+
 // The part that does not depend on the type of the function.
-class ProducerSubscription : public SubscriptionState {
+class ProducerSubscription : public StoppableSubscription {
  public:
   // The thread may hold the last reference and run this destructor.
   ~ProducerSubscription() override {
@@ -32,17 +58,6 @@ class ProducerSubscription : public SubscriptionState {
     Err();  // now, so that ending with an error needs no memory
     thread_ = Platform::Thread(
         [self = Ref<ProducerSubscription>::Share(this)] { self->Run(); });
-  }
-
-  bool IsPartOf(const OwnerNode& whole) const noexcept override {
-    return SubscriptionState::IsPartOf(whole) ||
-           (establishes_ && establishes_->IsPartOf(whole));
-  }
-
-  void RequestUnsubscribe() noexcept override {
-    // The callbacks that the producer has registered are a part of it as well.
-    const RunningScope inside(*this);
-    stop_.request_stop();
   }
 
  protected:
@@ -74,12 +89,6 @@ class ProducerSubscription : public SubscriptionState {
     if (thread_.joinable()) thread_.join();
   }
 
-  // The resubscription that started this producer from its function, if any.
-  // The producer may unsubscribe it before that function has returned the
-  // producer. Never reset: a producer that is not returned counts as a part as
-  // well.
-  const Ref<const OwnerNode> establishes_ = RunningScope::Establishes();
-  std::stop_source stop_;
   Platform::Mutex joining_;
   Platform::Thread thread_;  // guarded by joining_
 };

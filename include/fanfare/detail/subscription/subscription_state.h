@@ -6,12 +6,14 @@
 // asked to end, how a thread waits for that, and what is notified.
 
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/subscription/owner_tree.h>
+#include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
@@ -80,6 +82,16 @@ class SubscriptionState : public OwnerNode {
     // Finish() may have read err_ before this channel was there.
     Finished();
     return Ref<ErrChannel>::Share(err);
+  }
+
+  // Returns the error that has ended the subscription, unless it was taken
+  // before; else null.
+  [[nodiscard]] std::exception_ptr TakeError() noexcept {
+    std::optional<std::exception_ptr> error;
+    Operation receive;
+    receive.value = &error;
+    if (ErrChannel* err = err_.load()) err->TryReceive(receive);
+    return error ? *std::move(error) : nullptr;
   }
 
   [[nodiscard]] virtual Stage stage() const noexcept {

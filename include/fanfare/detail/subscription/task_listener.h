@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_TASK_LISTENER_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_TASK_LISTENER_H_
+
+// A TaskListener is a subscription that handles the values of a channel in
+// tasks of an executor. It blocks no thread.
+//
+// While the channel is empty, a receive is queued in it (kIdle). The thread
+// that completes that receive posts a task (kPosted). The task runs (kRunning):
+// it handles values until the channel is empty and a receive is queued again,
+// or until it has handled as many as one task may. Then it posts the next one.
+//
+// The thread that changes the state to kEnding ends the subscription. A task
+// that is posted, but does not run yet, finds that and does nothing. So no
+// thread waits for the executor, except for a call that runs.
+
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+
+#include <fanfare/detail/base/intrusive_list.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/base/ref.h>
+#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/subscription/producer.h>
+#include <fanfare/detail/wait/deferred_wake.h>
+#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/wait/thread_waiter.h>
+#include <fanfare/detail/wait/wait_queue.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// A ReceiveWaiter waits for a value of a channel without a thread.
+class ReceiveWaiter : private Waker, private DeferredWake {
+ protected:
+  // Completes `receive`, or queues it and returns kPending; OnReceived() is
+  // then called once, perhaps before this function returns.
+  Outcome StartReceive(ChannelEnds& channel, const ChannelVerbs& verbs,
+                       Operation& receive) noexcept {
+    receive.waker = this;
+    return verbs.start_receive(channel, receive);
+  }
+
+  // Called by the thread that completed the receive, without locks or turns.
+  virtual void OnReceived(Outcome outcome) noexcept = 0;
+
+  ~ReceiveWaiter() = default;
+
+ private:
+  // The completing thread may hold a feed's turn, so the call is deferred.
+  void Completed(Operation& receive) noexcept override {
+    outcome_ = receive.outcome;
+    Schedule();
+  }
+  void OnWake() noexcept override { OnReceived(outcome_); }
+
+  Outcome outcome_ = Outcome::kPending;
+};
+
+// The part that does not depend on types of the user.
+class TaskListener : public StoppableSubscription, private ReceiveWaiter {
+ public:
+  // The function that an executor runs. Copies are the same task, which runs
+  // once. If all copies are destroyed before, the subscription ends.
+  class Task {
+   public:
+    explicit Task(TaskListener& listener) noexcept
+        : Task(Ref<TaskListener>::Share(&listener)) {}
+    Task(const Task& other) noexcept : Task(other.listener_) {}
+    Task(Task&& other) noexcept : listener_(std::move(other.listener_)) {}
+    Task& operator=(Task other) noexcept {
+      std::swap(listener_, other.listener_);
+      return *this;
+    }
+    ~Task() {
+      if (listener_) listener_->DropTask();
+    }
+
+    void operator()() const {
+      // The call may destroy the task.
+      const Ref<TaskListener> listener = listener_;
+      listener->RunTask();
+    }
+
+   private:
+    explicit Task(Ref<TaskListener> listener) noexcept
+        : listener_(std::move(listener)) {
+      const std::lock_guard lock(listener_->mutex_);
+      ++listener_->tasks_;
+    }
+
+    Ref<TaskListener> listener_;
+  };
+
+  // Must be called once, before the listener is used.
+  void Start() noexcept {
+    const Outcome outcome = QueueReceive();
+    if (outcome == Outcome::kDone) {
+      received_ = true;
+      if (BeginPost()) PostTask();
+    }
+    if (outcome == Outcome::kClosed) EndTask(nullptr);
+  }
+
+  void RequestUnsubscribe() noexcept override {
+    StoppableSubscription::RequestUnsubscribe();
+    // At once, because a Send may wait for this listener while its handler
+    // runs.
+    source_->Unsubscribe();
+    AskToEnd(nullptr);
+  }
+
+ protected:
+  // `source` delivers to `channel`, which is closed after `source` ends, and
+  // which the derived class keeps alive. A receive fills `target`, a
+  // std::optional<T>. Throws std::bad_alloc.
+  TaskListener(Ref<SubscriptionState> source, ChannelEnds& channel,
+               const ChannelVerbs& verbs, void* target)
+      : source_(std::move(source)), channel_(channel), verbs_(verbs) {
+    receive_.value = target;
+    SubscriptionState::Err();  // now, so that ending with an error needs no
+                               // memory
+  }
+
+  // Takes the value out of the target, and calls the handler.
+  virtual void Handle(const std::stop_token& stop) = 0;
+  // Empties the target.
+  virtual void Discard() noexcept = 0;
+  virtual void DestroyHandler() noexcept = 0;
+  // Passes the task to the executor.
+  virtual void Submit(Task task) = 0;
+  virtual void DestroyExecutor() noexcept = 0;
+
+ private:
+  // The most values that one task handles, so that other tasks of the executor
+  // come in between.
+  static constexpr int kMostInATask = 64;
+
+  enum class State {
+    kRunning,  // a task runs; also before Start()
+    kIdle,     // a receive is queued
+    kPosted,   // a task is posted, or about to be
+    kEnding,   // belongs to the thread that ends the subscription
+  };
+
+  enum class Next {
+    kWait,  // the thread must not change the state any more
+    kPost,
+    kEnd,
+  };
+
+  void RunTask() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (state_ != State::kPosted) return;
+      state_ = State::kRunning;
+    }
+    // Ends the subscription, even if the thread is unwound.
+    struct AtEnd {
+      ~AtEnd() {
+        if (next == Next::kEnd) ends.EndTask(std::move(error));
+      }
+      TaskListener& ends;
+      Next next;
+      std::exception_ptr error;
+    };
+    const RunningScope inside(*this);
+    AtEnd at_end{*this, Next::kEnd, nullptr};
+    try {
+      at_end.next = HandleValues();
+    } catch (...) {
+      at_end.error = CurrentException();
+    }
+    if (at_end.next == Next::kPost) PostTask();
+  }
+
+  Next HandleValues() {
+    for (int handled = 0; handled < kMostInATask; ++handled) {
+      if (asked_.load(std::memory_order_relaxed)) return Next::kEnd;
+      if (!received_) {
+        Outcome outcome = verbs_.try_receive(channel_, receive_);
+        if (outcome == Outcome::kPending) outcome = QueueReceive();
+        if (outcome == Outcome::kPending) return Next::kWait;
+        if (outcome == Outcome::kClosed) return Next::kEnd;
+      }
+      received_ = false;
+      Handle(stop_.get_token());
+    }
+    return BeginPost() ? Next::kPost : Next::kEnd;
+  }
+
+  // Receives a value, or queues a receive for one, which changes the state to
+  // kIdle and returns kPending. Called in the state kRunning.
+  Outcome QueueReceive() noexcept {
+    received_early_ = false;
+    Ref<TaskListener> waiting = Ref<TaskListener>::Share(this);
+    const Outcome outcome = StartReceive(channel_, verbs_, receive_);
+    if (outcome != Outcome::kPending) return outcome;
+    static_cast<void>(waiting.Release());  // OnReceived() adopts it
+    {
+      const std::lock_guard lock(mutex_);
+      if (received_early_) return receive_.outcome;
+      if (!asked_.load(std::memory_order_relaxed)) {
+        state_ = State::kIdle;
+        return Outcome::kPending;
+      }
+    }
+    CancelReceive();
+    return Outcome::kClosed;
+  }
+
+  // If the receive is completed already, OnReceived() is called nevertheless.
+  void CancelReceive() noexcept {
+    if (channel_.CancelReceive(receive_))
+      Ref<TaskListener>::Adopt(this).reset();
+  }
+
+  void OnReceived(Outcome outcome) noexcept override {
+    const auto waited = Ref<TaskListener>::Adopt(this);
+    {
+      const std::lock_guard lock(mutex_);
+      received_early_ = true;
+      if (state_ != State::kIdle) return;
+      if (outcome == Outcome::kDone) {
+        received_ = true;
+        state_ = State::kPosted;
+        ++posting_;
+      } else {
+        state_ = State::kEnding;
+      }
+    }
+    if (outcome == Outcome::kDone) {
+      PostTask();
+    } else {
+      End();
+    }
+  }
+
+  // Begins to post a task, in the state kRunning. Returns false if the listener
+  // has to end.
+  bool BeginPost() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (asked_.load(std::memory_order_relaxed)) return false;
+    state_ = State::kPosted;
+    ++posting_;
+    return true;
+  }
+
+  void PostTask() noexcept {
+    {
+      const RunningScope inside(*this);
+      try {
+        Submit(Task(*this));
+      } catch (...) {
+        AskToEnd(CurrentException());
+      }
+    }
+    bool lost;
+    bool last;
+    {
+      const std::lock_guard lock(mutex_);
+      --posting_;
+      lost = TakeLost();
+      last = released_ && posting_ == 0;
+    }
+    if (lost) EndLost();
+    if (last) Complete();
+  }
+
+  void DropTask() noexcept {
+    bool lost;
+    {
+      const std::lock_guard lock(mutex_);
+      --tasks_;
+      lost = TakeLost();
+    }
+    if (lost) EndLost();
+  }
+
+  // Called with the mutex held. Returns whether the task that was posted does
+  // not exist any more; the caller must then call EndLost().
+  bool TakeLost() noexcept {
+    if (state_ != State::kPosted || tasks_ > 0 || posting_ > 0) return false;
+    state_ = State::kEnding;
+    return true;
+  }
+  void EndLost() noexcept {
+    try {
+      throw std::runtime_error(
+          "fanfare: the executor has destroyed a task that it had not run");
+    } catch (...) {  // or there is no memory for it
+      error_ = std::current_exception();
+    }
+    End();
+  }
+
+  // Ends the subscription, or leaves that to the task that runs.
+  void AskToEnd(std::exception_ptr error) noexcept {
+    bool idle;
+    {
+      const std::lock_guard lock(mutex_);
+      if (state_ == State::kEnding) return;
+      asked_.store(true, std::memory_order_relaxed);
+      if (error_ == nullptr) error_ = std::move(error);
+      if (state_ == State::kRunning) return;
+      idle = state_ == State::kIdle;
+      state_ = State::kEnding;
+    }
+    if (idle) CancelReceive();
+    End();
+  }
+
+  // Ends the subscription, in the state kRunning.
+  void EndTask(std::exception_ptr error) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      if (error_ == nullptr) error_ = std::move(error);
+      state_ = State::kEnding;
+    }
+    End();
+  }
+
+  // The remaining functions are for the thread that has changed the state to
+  // kEnding. Everything that was captured is destroyed before the end can be
+  // seen.
+  void End() noexcept {
+    {
+      const RunningScope inside(*this);
+      source_->Unsubscribe();
+      if (error_ == nullptr) error_ = source_->TakeError();
+      do {
+        Discard();
+      } while (verbs_.try_receive(channel_, receive_) == Outcome::kDone);
+      DestroyHandler();
+    }
+    bool last;
+    {
+      const std::lock_guard lock(mutex_);
+      released_ = true;
+      last = posting_ == 0;
+    }
+    if (last) Complete();
+  }
+
+  // Called once no thread uses the executor any more.
+  void Complete() noexcept {
+    DestroyExecutor();
+    if (stop_.stop_requested()) error_ = nullptr;
+    Finish(std::move(error_));
+    IntrusiveList<Operation> waited;
+    {
+      const std::lock_guard lock(mutex_);
+      completed_ = true;
+      waiting_.CloseAll(waited);
+    }
+    CompleteAll(waited);
+  }
+
+  void WaitUntilEnded() noexcept override {
+    Operation ended;
+    WaitFor(
+        ended, Deadline::Never(), {},
+        [this](Operation& waiting) {
+          const std::lock_guard lock(mutex_);
+          if (completed_) return Outcome::kDone;
+          waiting_.Append(waiting);
+          return Outcome::kPending;
+        },
+        [](Operation&) {});
+  }
+
+  const Ref<SubscriptionState> source_;
+  ChannelEnds& channel_;
+  const ChannelVerbs& verbs_;
+  Operation receive_;
+  // A value is in the target. Belongs to the thread that owns the state.
+  bool received_ = false;
+  // Relaxed: to be set while a value is handled, and read before the next one.
+  // What depends on the order reads it with the mutex held.
+  Platform::Atomic<bool> asked_{false};
+
+  Platform::Lock mutex_;  // guards all that follows, and writes to asked_
+  State state_ = State::kRunning;
+  bool received_early_ = false;  // before the state was kIdle
+  bool released_ = false;        // the handler is destroyed
+  bool completed_ = false;
+  int tasks_ = 0;    // that exist
+  int posting_ = 0;  // calls of the executor that run
+  std::exception_ptr error_;
+  WaitQueue waiting_;  // for the end
+};
+
+// Says how the handler is called. Defined in listen.h.
+template <typename Handler, typename T>
+void CallListener(Handler& handler, T&& value, const std::stop_token& stop);
+
+template <typename T, typename Executor, typename Handler>
+class ExecutorListener final : public TaskListener {
+ public:
+  template <typename E, typename H>
+  ExecutorListener(E&& executor, H&& handler, Ref<ChannelCore<T>> channel,
+                   Ref<SubscriptionState> source)
+      : TaskListener(std::move(source), *channel, ChannelVerbs::kOf<T>,
+                     &target_),
+        channel_(std::move(channel)),
+        executor_(std::in_place, std::forward<E>(executor)),
+        handler_(std::in_place, std::forward<H>(handler)) {}
+
+ private:
+  void Handle(const std::stop_token& stop) override {
+    T value = *std::move(target_);
+    target_.reset();
+    detail::CallListener(*handler_, std::move(value), stop);
+  }
+  void Discard() noexcept override { target_.reset(); }
+  void DestroyHandler() noexcept override { handler_.reset(); }
+  void Submit(Task task) override { (*executor_)(std::move(task)); }
+  void DestroyExecutor() noexcept override { executor_.reset(); }
+
+  const Ref<ChannelCore<T>> channel_;
+  std::optional<T> target_;
+  std::optional<Executor> executor_;
+  std::optional<Handler> handler_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_TASK_LISTENER_H_

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_SUBSCRIPTION_THREAD_LISTENER_H_
+#define FANFARE_DETAIL_SUBSCRIPTION_THREAD_LISTENER_H_
+
+// A ThreadListener is a subscription that handles the values of a channel in
+// its own thread.
+
+#include <exception>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include <fanfare/detail/base/ref.h>
+#include <fanfare/detail/channel/blocking.h>
+#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/channel/result_slot.h>
+#include <fanfare/detail/subscription/producer.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// Says how the handler is called. Defined in listen.h.
+template <typename Handler, typename T>
+void CallListener(Handler& handler, T&& value, const std::stop_token& stop);
+
+template <typename T, typename Handler>
+class ThreadListener final : public ProducerSubscription {
+ public:
+  // `source` delivers to `channel`, which is closed after `source` ends.
+  template <typename H>
+  ThreadListener(H&& handler, Ref<ChannelCore<T>> channel,
+                 Ref<SubscriptionState> source)
+      : channel_(std::move(channel)),
+        source_(std::move(source)),
+        handler_(std::in_place, std::forward<H>(handler)) {}
+
+  void RequestUnsubscribe() noexcept override {
+    ProducerSubscription::RequestUnsubscribe();
+    // At once, because a Send may wait for this listener while its handler
+    // runs. This wakes the thread.
+    source_->Unsubscribe();
+  }
+
+ private:
+  std::exception_ptr Produce(const std::stop_token& stop) override {
+    const Release at_end{*this};
+    try {
+      while (std::optional<T> value = Receive()) {
+        if (stop.stop_requested()) break;
+        detail::CallListener(*handler_, *std::move(value), stop);
+      }
+      return source_->TakeError();
+    } catch (...) {
+      return detail::CurrentException();
+    }
+  }
+
+  std::optional<T> Receive() {
+    std::optional<T> value = EmptyOptional<T>();
+    ResultSlot<T> slot(value);
+    ReceiveBlocking(*channel_, slot);
+    slot.Done(value);
+    return value;
+  }
+
+  // Destroys everything that was captured or queued before the end can be seen,
+  // even if the thread is unwound.
+  struct Release {
+    ~Release() {
+      listener.source_->Unsubscribe();
+      std::optional<T> queued;
+      Operation receive;
+      receive.value = &queued;
+      while (listener.channel_->TryReceive(receive) == Outcome::kDone) {
+        queued.reset();
+      }
+      listener.handler_.reset();
+    }
+    ThreadListener& listener;
+  };
+
+  const Ref<ChannelCore<T>> channel_;
+  const Ref<SubscriptionState> source_;
+  std::optional<Handler> handler_;
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_SUBSCRIPTION_THREAD_LISTENER_H_

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+//
+// A listener, in a thread and in tasks of an executor, against whoever sends to
+// it and ends it.
+
+#include "scenario.h"
+// The platform comes first.
+
+#include <array>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include <fanfare/feed.h>
+#include <fanfare/listen.h>
+#include <fanfare/subscription.h>
+
+namespace model {
+namespace {
+
+using fanfare::Channel;
+using fanfare::Feed;
+using fanfare::Listen;
+using fanfare::Subscription;
+
+using Task = std::function<void()>;
+
+// An executor, and what its thread does.
+class Tasks {
+ public:
+  void operator()(Task task) const { tasks_.Send(std::move(task)); }
+  void Run() const {
+    for (const Task& task : tasks_) task();
+  }
+  void DropAll() const {
+    while (tasks_.Receive()) {
+    }
+  }
+  void Close() const { tasks_.Close(); }
+
+ private:
+  Channel<Task> tasks_{3};
+};
+
+// Counts its calls, and looks whether two run at once.
+class Handler {
+ public:
+  void operator()(int) {
+    Expect(!running_, "two calls run at once");
+    running_ = true;
+    entered_.TrySend(1);
+    running_ = false;
+    ++calls_;
+  }
+  [[nodiscard]] int calls() const { return calls_; }
+
+ private:
+  bool running_ = false;
+  int calls_ = 0;
+  Channel<int> entered_{1};  // something to be interrupted at
+};
+
+void ListenerInAThread() {
+  Feed<int> feed;
+  Handler handler;
+  const Subscription subscription =
+      Listen(feed, std::ref(handler), {.capacity = 1});
+  Scheduler::Interleave(
+      {[&] {
+         feed.Send(1);
+         feed.Send(2);
+       },
+       [&] {
+         subscription.Unsubscribe();
+         Expect(subscription.ended(), "Unsubscribe returned before the end");
+         const int calls = handler.calls();
+         Expect(feed.Send(3) == 0, "it is still subscribed");
+         Expect(handler.calls() == calls, "a call after Unsubscribe");
+       }});
+}
+
+void ListenerInAThreadOfAClosedFeed() {
+  Feed<int> feed;
+  Handler handler;
+  std::size_t sent = 0;
+  const Subscription subscription =
+      Listen(feed, std::ref(handler), {.capacity = 1});
+  Scheduler::Interleave({[&] { sent += feed.Send(1); },
+                         [&] {
+                           feed.Close();
+                           Expect(!subscription.Err().Receive(),
+                                  "an error of nobody's");
+                         }});
+  Expect(handler.calls() == static_cast<int>(sent), "a value is lost");
+}
+
+template <std::size_t kCapacity>
+void TasksOfOneThatIsUnsubscribed() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  std::optional<int> calls;
+  const Subscription subscription =
+      Listen(tasks, feed, std::ref(handler), {.capacity = kCapacity});
+  Scheduler::Interleave({[&] {
+                           feed.Send(1);
+                           feed.Send(2);
+                         },
+                         [&] { tasks.Run(); },
+                         [&] {
+                           subscription.Unsubscribe();
+                           Expect(subscription.ended(),
+                                  "Unsubscribe returned before the end");
+                           calls = handler.calls();
+                           tasks.Close();
+                         }});
+  Expect(handler.calls() == calls, "a call after Unsubscribe");
+  Expect(feed.subscriber_count() == 0, "it is still subscribed");
+}
+
+void TasksOfAClosedFeed() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  std::size_t sent = 0;
+  const Subscription subscription =
+      Listen(tasks, feed, std::ref(handler), {.capacity = 1});
+  Scheduler::Interleave({[&] {
+                           sent += feed.Send(1);
+                           sent += feed.Send(2);
+                         },
+                         [&] { tasks.Run(); },
+                         [&] {
+                           feed.Close();
+                           Expect(!subscription.Err().Receive(),
+                                  "an error of nobody's");
+                           tasks.Close();
+                         }});
+  Expect(handler.calls() == static_cast<int>(sent), "a value is lost");
+}
+
+void TasksThatAreDropped() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  const Subscription subscription =
+      Listen(tasks, feed, std::ref(handler), {.capacity = 0});
+  Scheduler::Interleave({[&] {
+                           feed.Send(1);
+                           feed.Send(2);
+                         },
+                         [&] { tasks.DropAll(); },
+                         [&] {
+                           Expect(subscription.Err().Receive().has_value(),
+                                  "the error is lost");
+                           Expect(!subscription.Err().Receive().has_value(),
+                                  "Err() is not closed");
+                           tasks.Close();
+                         }});
+  Expect(handler.calls() == 0, "a call without a task");
+}
+
+void ExecutorThatThrows() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  const auto executor = [&](Task task) {
+    tasks(std::move(task));
+    throw 1;
+  };
+  const Subscription subscription =
+      Listen(executor, feed, std::ref(handler), {.capacity = 1});
+  Scheduler::Interleave({[&] { feed.Send(1); }, [&] { tasks.Run(); },
+                         [&] {
+                           Expect(subscription.Err().Receive().has_value(),
+                                  "the error is lost");
+                           tasks.Close();
+                         }});
+  Expect(subscription.ended(), "it has not ended");
+}
+
+void TwoThatUnsubscribeTasks() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  std::optional<Subscription> subscription(
+      Listen(tasks, feed, std::ref(handler), {.capacity = 1}));
+  feed.Send(1);
+  tasks.Close();
+  Scheduler::Interleave(
+      {[&] { tasks.Run(); },
+       [&] {
+         subscription->Unsubscribe();
+         Expect(subscription->ended(), "Unsubscribe returned before the end");
+       },
+       [&] {
+         subscription->Unsubscribe();
+         Expect(subscription->ended(), "Unsubscribe returned before the end");
+       }});
+}
+
+// It is received only once the listener has handled the value.
+void TasksDuringASendThatWaits() {
+  Feed<int> feed;
+  Tasks tasks;
+  const Channel<int> handled(1);
+  const Channel<int> full;
+  std::size_t sent = 0;
+  const Subscription subscription = Listen(
+      tasks, feed, [&](int value) { handled.Send(value); }, {.capacity = 1});
+  const Subscription other = feed.Subscribe(full);
+  Scheduler::Interleave({[&] { sent = feed.Send(1); }, [&] { tasks.Run(); },
+                         [&] {
+                           Expect(handled.Receive() == 1, "a wrong value");
+                           Expect(full.Receive() == 1, "a wrong value");
+                           tasks.Close();
+                         }});
+  Expect(sent == 2, "a value is lost");
+}
+
+constexpr std::array kScenarios = {
+    Scenario{"listen_stop", "a listener makes no call after Unsubscribe",
+             ListenerInAThread},
+    Scenario{"listen_close", "a listener of a closed feed loses no value",
+             ListenerInAThreadOfAClosedFeed},
+    Scenario{"listen_tasks_stop", "no task makes a call after Unsubscribe",
+             TasksOfOneThatIsUnsubscribed<1>},
+    Scenario{"listen_tasks_stop_zero", "the same at capacity 0",
+             TasksOfOneThatIsUnsubscribed<0>},
+    Scenario{"listen_tasks_close", "tasks of a closed feed lose no value",
+             TasksOfAClosedFeed},
+    Scenario{"listen_tasks_blocked",
+             "a task is posted before its Send waits for another channel",
+             TasksDuringASendThatWaits},
+    Scenario{"listen_tasks_dropped",
+             "a task that is destroyed ends the subscription",
+             TasksThatAreDropped},
+    Scenario{"listen_tasks_throw",
+             "an executor that throws ends it, whether the task runs or not",
+             ExecutorThatThrows},
+    Scenario{"listen_tasks_twice", "two Unsubscribes both wait for the call",
+             TwoThatUnsubscribeTasks},
+};
+
+}  // namespace
+
+std::span<const Scenario> ListenScenarios() { return kScenarios; }
+
+}  // namespace model
