@@ -142,20 +142,30 @@ TEST_CASE("O2: options that contradict each other are refused") {
   struct Row {
     std::size_t capacity;
     SubscribeOptions options;
+    std::string message;
   };
+  const std::string waits =
+      "fanfare: Subscribe with a patience needs an overflow other than kWait";
+  const std::string negative = "fanfare: Subscribe with a negative patience";
+  const std::string unbuffered =
+      "fanfare: Subscribe with kDropOldest needs a channel with a buffer";
+  const std::string beyond =
+      "fanfare: Subscribe with a replay beyond the channel's capacity";
   const std::vector<Row> rows{
-      {1, {.patience = 1ns}},
-      {1, {.overflow = Overflow::kWait, .patience = 5s}},
-      {1, {.patience = nanoseconds::max()}},
-      {1, {.patience = -1ns}},
-      {1, {.overflow = Overflow::kDropNewest, .patience = -1ns}},
-      {1, {.overflow = Overflow::kDropOldest, .patience = -5s}},
-      {1, {.overflow = Overflow::kEnd, .patience = nanoseconds::min()}},
-      {0, {.overflow = Overflow::kDropOldest}},
-      {0, {.overflow = Overflow::kDropOldest, .patience = 5s}},
-      {0, {.replay = 1}},
-      {1, {.replay = 2}},
-      {64, {.overflow = Overflow::kDropOldest, .replay = 65}},
+      {1, {.patience = 1ns}, waits},
+      {1, {.overflow = Overflow::kWait, .patience = 5s}, waits},
+      {1, {.patience = nanoseconds::max()}, waits},
+      {1, {.patience = -1ns}, negative},
+      {1, {.overflow = Overflow::kDropNewest, .patience = -1ns}, negative},
+      {1, {.overflow = Overflow::kDropOldest, .patience = -5s}, negative},
+      {1,
+       {.overflow = Overflow::kEnd, .patience = nanoseconds::min()},
+       negative},
+      {0, {.overflow = Overflow::kDropOldest}, unbuffered},
+      {0, {.overflow = Overflow::kDropOldest, .patience = 5s}, unbuffered},
+      {0, {.replay = 1}, beyond},
+      {1, {.replay = 2}, beyond},
+      {64, {.overflow = Overflow::kDropOldest, .replay = 65}, beyond},
   };
   for (std::size_t at = 0; at < rows.size(); ++at) {
     CAPTURE(at);
@@ -163,7 +173,13 @@ TEST_CASE("O2: options that contradict each other are refused") {
     const Channel<int> channel(rows[at].capacity);
     auto options = rows[at].options;
     options.close_channel = true;
-    CHECK_THROWS_AS(feed.Subscribe(channel, options), std::invalid_argument);
+    std::string message;
+    try {
+      static_cast<void>(feed.Subscribe(channel, options));
+    } catch (const std::invalid_argument& error) {
+      message = error.what();
+    }
+    CHECK(message == rows[at].message);
     CHECK(feed.subscriber_count() == 0);
     CHECK_FALSE(channel.closed());
     CHECK(feed.TrySend(1) == 0);

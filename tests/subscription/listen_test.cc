@@ -29,8 +29,10 @@ using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::Listen;
 using fanfare::ListenOptions;
+using fanfare::Overflow;
 using fanfare::Receiver;
 using fanfare::Resubscribe;
+using fanfare::SlowSubscriber;
 using fanfare::Subscription;
 using fanfare::SubscriptionScope;
 
@@ -542,6 +544,62 @@ TEMPLATE_TEST_CASE("L2: an exception is reported to a late Err", "",
   AwaitThat([&] { return subscription.ended(); });
   CHECK(Text(subscription.Err().Receive()) == "thrown");
   CHECK(feed.subscriber_count() == 0);
+}
+
+TEMPLATE_TEST_CASE("L1 O7: a listener that is too slow handles what is queued",
+                   "", EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> entered;
+  const Channel<int> go;
+  Numbers handled;
+  const Subscription subscription =
+      listen(feed,
+             [&](int number) {
+               handled.push_back(number);
+               entered.Close();
+               static_cast<void>(go.Receive());
+             },
+             {.capacity = 2,
+              .subscribe = {.name = "slow", .overflow = Overflow::kEnd}});
+  CHECK(feed.Send(1) == 1);
+  static_cast<void>(entered.Receive());
+  CHECK(feed.Send(2) == 1);
+  CHECK(feed.Send(3) == 1);
+  CHECK(feed.Send(4) == 0);
+  CHECK(feed.subscriber_count() == 0);
+  go.Close();
+  AwaitThat([&] { return subscription.ended(); });
+  CHECK(handled == Numbers{1, 2, 3});
+  const auto error = subscription.Err().Receive();
+  REQUIRE(error.has_value());
+  CHECK_THROWS_AS(std::rethrow_exception(*error), SlowSubscriber);
+}
+
+TEMPLATE_TEST_CASE("L1 O1: a listener has the options of a subscription", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> entered;
+  const Channel<int> go;
+  Numbers handled;
+  const Subscription subscription = listen(
+      feed,
+      [&](int number) {
+        handled.push_back(number);
+        entered.Close();
+        static_cast<void>(go.Receive());
+      },
+      {.capacity = 1,
+       .subscribe = {.name = "latest", .overflow = Overflow::kDropOldest}});
+  CHECK(feed.Report().at(0).name == "latest");
+  CHECK(feed.Send(1) == 1);
+  static_cast<void>(entered.Receive());
+  for (int number = 2; number <= 5; ++number) CHECK(feed.Send(number) == 1);
+  go.Close();
+  feed.Close();
+  AwaitEnd(subscription);
+  CHECK(handled == Numbers{1, 5});
 }
 
 TEMPLATE_TEST_CASE("L2: two threads unsubscribe and both wait", "",
