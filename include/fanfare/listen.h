@@ -45,7 +45,7 @@ struct ListenOptions {
   /// default is the call of Listen(). The channel is always closed at the end,
   /// as if `close_channel` were set. If `overflow` ends the subscription, the
   /// values that are queued are still handled before Err() delivers the
-  /// SlowSubscriber.
+  /// SlowSubscriber. Stats() of the subscription counts the values of the feed.
   SubscribeOptions subscribe = {};
 };
 
@@ -72,9 +72,9 @@ struct ListenOptions {
 ///
 /// On a closed feed, the subscription ends without a call.
 ///
-/// \throws std::system_error if no thread can be started, std::bad_alloc, and
-///     what copying `handler` throws. `handler` has not been called then, and
-///     nothing is subscribed.
+/// \throws std::invalid_argument as Subscribe() does, std::system_error if no
+///     thread can be started, std::bad_alloc, and what copying `handler`
+///     throws. `handler` has not been called then, and nothing is subscribed.
 /// \warning Deadlock: while it is subscribed, `handler` must not call Send() on
 ///     the same feed. That Send() would wait for the handler's own channel once
 ///     the channel is full.
@@ -118,7 +118,8 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// With capacity 0, a Send() waits until a task takes the value. The first
 /// value of an idle listener is taken at once.
 ///
-/// \throws std::bad_alloc, and what copying `executor` or `handler` throws.
+/// \throws std::invalid_argument as Subscribe() does, std::bad_alloc, and what
+///     copying `executor` or `handler` throws.
 ///     Neither has been called then, and nothing is subscribed.
 /// \warning Deadlock: the rule of the other Listen() applies. Moreover,
 ///     `executor` must not call Send() on the same feed, and must not run a

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -33,6 +34,7 @@ using fanfare::Overflow;
 using fanfare::Receiver;
 using fanfare::Resubscribe;
 using fanfare::SlowSubscriber;
+using fanfare::SubscriberStats;
 using fanfare::Subscription;
 using fanfare::SubscriptionScope;
 
@@ -423,6 +425,134 @@ TEMPLATE_TEST_CASE("L1: two listeners do not wait for each other", "",
     CHECK(handled.Receive() == i);
   }
   go.Close();
+}
+
+// --- The options -------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("L1 V1: a listener receives what the feed has kept", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed({.replay = 3});
+  for (int i = 1; i <= 5; ++i) feed.Send(i);
+  Numbers handled;
+  const Subscription subscription =
+      listen(feed, [&](int number) { handled.push_back(number); },
+             {.subscribe = {.replay = 2}});
+  CHECK(feed.Send(6) == 1);
+  feed.Close();
+  AwaitEnd(subscription);
+  CHECK(handled == Numbers{4, 5, 6});
+}
+
+TEMPLATE_TEST_CASE("L1 O1: a slow listener receives the latest value", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> entered;
+  const Channel<int> go;
+  Numbers handled;
+  const Subscription subscription =
+      listen(feed,
+             [&](int number) {
+               handled.push_back(number);
+               entered.Close();
+               static_cast<void>(go.Receive());
+             },
+             {.capacity = 1, .subscribe = {.overflow = Overflow::kDropOldest}});
+  CHECK(feed.Send(1) == 1);
+  static_cast<void>(entered.Receive());
+  for (int i = 2; i <= 5; ++i) CHECK(feed.Send(i) == 1);
+  go.Close();
+  feed.Close();
+  AwaitEnd(subscription);
+  CHECK(handled == Numbers{1, 5});
+}
+
+TEMPLATE_TEST_CASE("L2 O7: a listener that is too slow ends with an error", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> entered;
+  const Channel<int> go;
+  Numbers handled;
+  const Subscription subscription =
+      listen(feed,
+             [&](int number) {
+               handled.push_back(number);
+               entered.Close();
+               static_cast<void>(go.Receive());
+             },
+             {.capacity = 1,
+              .subscribe = {.name = "slow", .overflow = Overflow::kEnd}});
+  CHECK(feed.Send(1) == 1);
+  static_cast<void>(entered.Receive());
+  CHECK(feed.Send(2) == 1);
+  CHECK(feed.Send(3) == 0);
+  CHECK(feed.subscriber_count() == 0);
+  CHECK_FALSE(subscription.ended());
+  std::string error = "slow: the subscriber was too slow";
+  SECTION("what is queued is handled before") {
+    go.Close();
+    CHECK(Text(subscription.Err().Receive()).starts_with(error));
+    CHECK(handled == Numbers{1, 2});
+  }
+  SECTION("Unsubscribe discards what is queued and the error") {
+    subscription.RequestUnsubscribe();
+    go.Close();
+    CHECK(Text(subscription.Err().Receive()) == "closed");
+    CHECK(handled == Numbers{1});
+  }
+}
+
+TEMPLATE_TEST_CASE("L1 O2: options that contradict each other", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  CHECK_THROWS_AS(
+      listen(feed, [](int) {},
+             {.capacity = 0, .subscribe = {.overflow = Overflow::kDropOldest}}),
+      std::invalid_argument);
+  CHECK(feed.subscriber_count() == 0);
+}
+
+TEMPLATE_TEST_CASE("L1 N1: what became of the values of a listener", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> entered;
+  const Channel<int> go;
+  const Subscription subscription =
+      listen(feed,
+             [&](int) {
+               entered.Close();
+               static_cast<void>(go.Receive());
+             },
+             {.capacity = 1, .subscribe = {.overflow = Overflow::kDropNewest}});
+  CHECK(feed.Send(1) == 1);
+  static_cast<void>(entered.Receive());
+  CHECK(feed.Send(2) == 1);
+  CHECK(feed.Send(3) == 0);
+  const SubscriberStats now = subscription.Stats().value_or(SubscriberStats());
+  CHECK(now.delivered == 2);
+  CHECK(now.dropped == 1);
+  CHECK(now.queued == 1);
+  CHECK(now.capacity == 1);
+  go.Close();
+  feed.Close();
+  AwaitEnd(subscription);
+  CHECK(subscription.Stats().value_or(SubscriberStats()).delivered == 2);
+}
+
+TEST_CASE("L1 N2: a listener is reported with the line of its call") {
+  Feed<int> feed;
+  const Hand hand;
+  const auto line = static_cast<std::uint32_t>(__LINE__);
+  const Subscription in_a_thread = Listen(feed, [](int) {});
+  const Subscription in_tasks = Listen(hand, feed, [](int) {});
+  const auto report = feed.Report();
+  REQUIRE(report.size() == 2);
+  CHECK(report[0].where.line() == line + 1);
+  CHECK(report[1].where.line() == line + 2);
 }
 
 // --- The end -----------------------------------------------------------------

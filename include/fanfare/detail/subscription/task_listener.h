@@ -114,6 +114,10 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     AskToEnd(nullptr);
   }
 
+  bool ReadStats(SubscriberStats& stats) const noexcept override {
+    return source_->ReadStats(stats);
+  }
+
  protected:
   // `source` delivers to `channel`, which is closed after `source` ends, and
   // which the derived class keeps alive. A receive fills `target`, a

@@ -41,6 +41,10 @@ class ThreadListener final : public ProducerSubscription {
     source_->Unsubscribe();
   }
 
+  bool ReadStats(SubscriberStats& stats) const noexcept override {
+    return source_->ReadStats(stats);
+  }
+
  private:
   std::exception_ptr Produce(const std::stop_token& stop) override {
     const Release at_end{*this};

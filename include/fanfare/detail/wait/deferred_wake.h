@@ -25,13 +25,10 @@ class DeferredWake {
   // The wake-up. May destroy this object.
   virtual void OnWake() noexcept = 0;
 
+  DeferredWake* next_wake = nullptr;  // for WakeHold
+
  protected:
   ~DeferredWake() = default;
-
- private:
-  friend class WakeHold;
-
-  DeferredWake* next_wake_ = nullptr;
 };
 
 class WakeHold {
@@ -67,7 +64,7 @@ class WakeHold {
 
   static void Run(List& list) noexcept {
     while (DeferredWake* const wake = list.first) {
-      list.first = wake->next_wake_;
+      list.first = wake->next_wake;
       wake->OnWake();
     }
   }
@@ -78,8 +75,8 @@ class WakeHold {
 inline void DeferredWake::Schedule() noexcept {
   auto& list = WakeHold::List::OfThisThread();
   if (list.holds == 0) return OnWake();
-  next_wake_ = nullptr;
-  (list.first == nullptr ? list.first : list.last->next_wake_) = this;
+  next_wake = nullptr;
+  (list.first == nullptr ? list.first : list.last->next_wake) = this;
   list.last = this;
 }
 
