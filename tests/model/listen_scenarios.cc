@@ -148,6 +148,26 @@ void TasksOfAClosedFeed() {
   Expect(handler.calls() == static_cast<int>(sent), "a value is lost");
 }
 
+// By the thread that has sent; the executor has two threads.
+void TasksOfAFeedThatCloses() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  const Subscription subscription =
+      Listen(std::ref(tasks), feed, std::ref(handler), {.capacity = 0});
+  const auto run = [&] { tasks.Run(); };
+  Scheduler::Interleave({[&] {
+                           feed.Send(1);
+                           feed.Send(2);
+                           feed.Close();
+                           Expect(!subscription.Err().Receive(),
+                                  "an error of nobody's");
+                           tasks.Close();
+                         },
+                         run, run});
+  Expect(handler.calls() == 2, "a value is lost or doubled");
+}
+
 void TasksThatAreDropped() {
   Feed<int> feed;
   Tasks tasks;
@@ -241,6 +261,8 @@ constexpr std::array kScenarios = {
              TasksOfOneThatIsUnsubscribed<0>},
     Scenario{"listen_tasks_close", "tasks of a closed feed lose no value",
              TasksOfAClosedFeed},
+    Scenario{"listen_tasks_two", "two threads never run calls at once",
+             TasksOfAFeedThatCloses},
     Scenario{"listen_tasks_blocked",
              "a task is posted before its Send waits for another channel",
              TasksDuringASendThatWaits},
