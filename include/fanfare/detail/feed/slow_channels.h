@@ -240,14 +240,14 @@ class SlowChannels {
   }
   static Fate Replace(FeedCore& feed, Member& member, Policy& policy) noexcept {
     bool evicted = false;
-    const auto replace = [&] {
+    const auto replace = [&](bool may_wait) {
       return policy.replace(member.channel(), member.offer, feed.turnstile,
-                            evicted);
+                            may_wait, evicted);
     };
-    Outcome outcome = replace();
+    Outcome outcome = replace(false);
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
-      outcome = replace();
+      outcome = replace(true);
     }
     if (evicted) policy.evicted.Add();
     if (outcome == Outcome::kDone) return Fate::kTaken;
