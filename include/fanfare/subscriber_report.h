@@ -38,26 +38,36 @@ namespace detail {
 
 inline bool Member::ReadStats(SubscriberStats& stats) const noexcept {
   const Policy* const options = policy();
-  const bool counts = tally.counts();
-  // The feed's count is read last: it was written before these.
-  stats.missed = tally.missed.Get();
+  Tally::Reading now{};
+  // No Send passes the channel meanwhile. One that fails to copy its value does
+  // not come so far, and one may be about to count what it did not deliver. The
+  // counts belong together if these two are the same before and after.
+  const auto read = [&]() noexcept {
+    const auto missed = [&] { return tally.missed.Get(); };
+    const auto dropped = [&]() -> std::uint64_t {
+      return options != nullptr ? options->dropped.Get() : 0;
+    };
+    do {
+      stats.missed = missed();
+      stats.dropped = dropped();
+      now = tally.Read(feed().sent());
+    } while (missed() != stats.missed || dropped() != stats.dropped);
+  };
+  const ChannelEnds::Snapshot in_channel = channel().Look(offer, read);
   if (options != nullptr) {
-    stats.dropped = options->dropped.Get();
     stats.evicted = options->evicted.Get();
     stats.replayed = options->replayed.Get();
   }
   stats.blocked =
       std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
-  stats.offered = tally.Offered(feed().sent());
-  const ChannelEnds::Snapshot now = channel().Look(offer);
-  stats.queued = now.size;
+  stats.offered = now.offered;
+  stats.queued = in_channel.size;
   stats.capacity = channel().capacity();
-  stats.blocks = counts && now.queued;
+  stats.blocks = now.counts && in_channel.queued;
   if (stats.blocks) stats.blocking = feed().waited();
   // The last value is not decided, or was never offered.
-  if (counts && (now.queued || now.refused) && stats.offered > 0) {
-    --stats.offered;
-  }
+  const bool undecided = in_channel.queued || in_channel.refused;
+  if (now.counts && undecided && stats.offered > 0) --stats.offered;
   const std::uint64_t not_delivered = stats.dropped + stats.missed;
   if (stats.offered < not_delivered) stats.offered = not_delivered;
   stats.delivered = stats.offered - not_delivered;
