@@ -18,8 +18,9 @@ namespace fanfare { inline namespace FANFARE_ABI {
 /// values from this subscription alone, then `replayed + delivered - evicted`
 /// values have been received or are in the channel. A value counts as offered
 /// once it is decided what becomes of it, so a value that a Send still waits
-/// with does not count. While a Send passes over its subscribers, numbers may
-/// be one ahead for those that it has not reached.
+/// with does not count. While a Send passes over its subscribers, `delivered`
+/// may be one ahead for those that it has not reached. While a value is
+/// replaced or replayed, `evicted` or `replayed` may be one behind.
 /// (N1)
 struct SubscriberStats {
   /// How many values became one of the next three.

@@ -135,16 +135,16 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                           Locks::kTryBack);
   }
   // Sends; if there is no room, moves the oldest value to `oldest` first. The
-  // value passes sends that are queued. Returns kBiasedElsewhere, and has no
-  // effect, if the lock of the back is biased to another owner than `owner`,
-  // which the caller holds.
-  FANFARE_COLD Outcome Replace(Operation& send, BiasOwner& owner,
+  // value passes sends that are queued. The caller holds `owner`. If the lock
+  // of the back is biased to another owner, waits until that bias is revoked if
+  // `may_wait`, or else returns kBiasedElsewhere and has no effect.
+  FANFARE_COLD Outcome Replace(Operation& send, BiasOwner& owner, bool may_wait,
                                std::optional<T>& oldest) noexcept {
     back_.lock.Unbias(owner);
     Operation* partner = nullptr;
     Outcome outcome;
     {
-      const BothLocks locked(*this, Locks::kTryBack);
+      const BothLocks locked(*this, may_wait ? Locks::kNone : Locks::kTryBack);
       if (!locked.held()) return Outcome::kBiasedElsewhere;
       outcome = SendNow(send, nullptr, partner);
       if (outcome == Outcome::kPending && front_.end.HasValue(back_.end)) {

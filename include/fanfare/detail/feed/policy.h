@@ -40,7 +40,8 @@ struct Policy {
   // Calls ChannelCore::Replace(), and destroys the value that was taken out.
   // Sets `evicted` if there was one.
   using ReplaceVerb = Outcome(ChannelEnds& channel, Operation& send,
-                              BiasOwner& owner, bool& evicted) noexcept;
+                              BiasOwner& owner, bool may_wait,
+                              bool& evicted) noexcept;
   // Returns the error of a subscription that ends because it is too slow, with
   // `queued` values in its channel.
   using SlowError = std::exception_ptr(const Policy& policy,
@@ -83,6 +84,8 @@ struct Policy {
   bool full = false;
   std::uint64_t seen = 0;
   Clock::time_point since{};
+  // Whether the Send in progress waits for the channel, as far as it knows.
+  bool waited_for = false;
 
   Count dropped;   // values that were not delivered because of this policy
   Count evicted;   // values that were taken out for later ones

@@ -58,6 +58,7 @@ class SlowChannels {
     if (RunsOut(feed, member)) return Act(feed, member);
     if (may_wait) {
       feed.turnstile.MarkSlowExit();
+      if (member.policy() != nullptr) member.policy()->waited_for = true;
       return Fate::kWaits;
     }
     member.tally.missed.Add();
@@ -145,7 +146,7 @@ class SlowChannels {
                           : Deadline::Never();
       if (!pending_.has_policy()) return next;
       for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
-        if (!HasPatience(*m)) continue;
+        if (!HasPatience(*m) || !m->policy()->waited_for) continue;
         const Deadline acts = Deadline::At(m->policy()->RunsOutAt());
         if (acts.Before(next)) next = acts;
       }
@@ -167,7 +168,12 @@ class SlowChannels {
       const Clock::duration time = waited();
       std::ptrdiff_t count = 0;
       PendingOffers acted = pending_.Extract([&](Member& m) {
-        if (!RunsOut(feed_, m) || !m.channel().CancelSend(m.offer)) {
+        if (!HasPatience(m) || !m.policy()->waited_for) return false;
+        // A channel that has taken the value meanwhile needs no patience until
+        // the next Send finds it full.
+        m.policy()->waited_for = m.channel().Look(m.offer).queued;
+        if (!m.policy()->waited_for || !RunsOut(feed_, m) ||
+            !m.channel().CancelSend(m.offer)) {
           return false;
         }
         if (Act(feed_, m) == Fate::kTaken) ++taken_;
@@ -240,14 +246,14 @@ class SlowChannels {
   }
   static Fate Replace(FeedCore& feed, Member& member, Policy& policy) noexcept {
     bool evicted = false;
-    const auto replace = [&] {
+    const auto replace = [&](bool may_wait) {
       return policy.replace(member.channel(), member.offer, feed.turnstile,
-                            evicted);
+                            may_wait, evicted);
     };
-    Outcome outcome = replace();
+    Outcome outcome = replace(false);
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
-      outcome = replace();
+      outcome = replace(true);
     }
     if (evicted) policy.evicted.Add();
     if (outcome == Outcome::kDone) return Fate::kTaken;
