@@ -41,24 +41,25 @@ struct SubscriberReport {
 
 namespace detail {
 
-inline bool Member::ReadStats(SubscriberStats& stats) const noexcept {
-  const Policy* const options = policy();
+inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
+  const Policy* const policy = member.policy();
+  const Tally& tally = member.tally;
   const bool counts = tally.counts();
   // The feed's count is read last: it was written before these.
   stats.missed = tally.missed.Get();
-  if (options != nullptr) {
-    stats.dropped = options->dropped.Get();
-    stats.evicted = options->evicted.Get();
-    stats.replayed = options->replayed.Get();
+  if (policy != nullptr) {
+    stats.dropped = policy->dropped.Get();
+    stats.evicted = policy->evicted.Get();
+    stats.replayed = policy->replayed.Get();
   }
   stats.blocked =
       std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
-  stats.offered = tally.Offered(feed().sent());
-  const ChannelEnds::Snapshot now = channel().Look(offer);
+  stats.offered = tally.Offered(member.feed().sent());
+  const ChannelEnds::Snapshot now = member.channel().Look(member.offer);
   stats.queued = now.size;
-  stats.capacity = channel().capacity();
+  stats.capacity = member.channel().capacity();
   stats.blocks = counts && now.queued;
-  if (stats.blocks) stats.blocking = feed().waited();
+  if (stats.blocks) stats.blocking = member.feed().waited();
   // The last value is not decided, or was never offered.
   if (counts && (now.queued || now.refused) && stats.offered > 0) {
     --stats.offered;
@@ -66,7 +67,6 @@ inline bool Member::ReadStats(SubscriberStats& stats) const noexcept {
   const std::uint64_t not_delivered = stats.dropped + stats.missed;
   if (stats.offered < not_delivered) stats.offered = not_delivered;
   stats.delivered = stats.offered - not_delivered;
-  return true;
 }
 
 inline SubscriberReport ReportOn(const Member& member, Place where) {
@@ -77,7 +77,7 @@ inline SubscriberReport ReportOn(const Member& member, Place where) {
                               ? static_cast<Overflow>(policy->when_full)
                               : Overflow::kWait,
                           {}};
-  member.ReadStats(report.stats);
+  detail::ReadStats(member, report.stats);
   return report;
 }
 
