@@ -120,8 +120,8 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// value of an idle listener is taken at once.
 ///
 /// \throws std::invalid_argument as Subscribe() does, std::bad_alloc, and what
-///     copying `executor` or `handler` throws.
-///     Neither has been called then, and nothing is subscribed.
+///     copying `executor` or `handler` throws. Neither has been called then,
+///     and nothing is subscribed.
 /// \warning Deadlock: the rule of the other Listen() applies. Moreover,
 ///     `executor` must not call Send() on the same feed, and must not run a
 ///     task inside the call if `handler` calls that Send(), not even after it
