@@ -90,12 +90,14 @@ struct SubscribeOptions {
   ///
   /// The time begins with the first Send that finds the channel full. Once it
   /// has run out, that Send and all later ones act at once, until the next
-  /// receive. That Overflow::kDropOldest takes a value out is no receive. (O1)
+  /// receive. A value that Overflow::kDropOldest takes out does not count as
+  /// received. (O1)
   ///
-  /// A Send waits until its own limit or until the patience has run out,
-  /// whichever comes first. At its own limit, `overflow` does not act: the
-  /// channel misses the value. TrySend() and SendReady() do not wait. If the
-  /// patience has not run out, the channel misses their value as well. (O4)
+  /// A Send waits for the channel until its own limit is reached or the
+  /// patience has run out, whichever comes first. At its own limit, `overflow`
+  /// does not act: the channel misses the value. TrySend() and SendReady() do
+  /// not wait. If the patience has not run out, the channel misses their value
+  /// as well. (O4)
   std::chrono::nanoseconds patience = {};
   /// Whether the channel is closed when the subscription ends, for whatever
   /// reason. The values in the channel can still be received, and then a loop
