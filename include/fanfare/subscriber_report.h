@@ -3,6 +3,10 @@
 #define FANFARE_SUBSCRIBER_REPORT_H_
 
 // SubscriberReport: one subscription in the report of a feed.
+//
+//   for (const SubscriberReport& one : feed.Report()) {
+//     if (one.stats.blocks) Warn(one.name, "holds up a Send");
+//   }
 
 #include <cstddef>
 #include <cstdint>
@@ -16,14 +20,15 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// One subscription in Feed::Report().
+/// Describes one subscription in Feed::Report() and for a stall handler
+/// (FeedOptions::on_stall). (N2, N4)
 struct SubscriberReport {
   /// The name that SubscribeOptions gave, or else the file and the line of the
   /// call of Subscribe().
   std::string name;
   /// Where the channel was subscribed.
   CallSite where;
-  /// What happens when the channel stays full.
+  /// What a Send does when the channel stays full.
   Overflow overflow;
   /// What became of the values.
   SubscriberStats stats;

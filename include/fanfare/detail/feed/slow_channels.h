@@ -161,7 +161,7 @@ class SlowChannels {
       return withdrawn_ + missed;
     }
 
-    // Lets the policies act whose patience has run out. Returns true if that
+    // Lets the policies act that have no patience left. Returns true if that
     // completed the last offers.
     bool ActOnSlow() noexcept {
       if (!pending_.has_policy()) return false;
@@ -261,7 +261,7 @@ class SlowChannels {
     return Fate::kNotTaken;
   }
 
-  // Ends a member whose channel refused the value.
+  // Ends a member after its channel refused the value.
   static void EndClosed(FeedCore& feed, Member& member) noexcept {
     member.DestroyCopy();
     feed.LeaveFastPath();
