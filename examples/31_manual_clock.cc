@@ -35,7 +35,8 @@ int main() {
   const fanfare::Subscription subscription =
       Establish([&](std::stop_token) -> fanfare::Subscription {
         if (++attempts < 6) throw std::runtime_error("connection refused");
-        return {};  // Connected, and ended without an error.
+        // Connected. Here the connection ends at once, without an error.
+        return fanfare::NewSubscription([](std::stop_token) {});
       });
 
   nanoseconds waited = 0s;
