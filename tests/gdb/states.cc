@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+//
+// A program for gdb to look at: channels, feeds and subscriptions in every
+// state that the printers tell apart. Once all threads are blocked, it calls
+// AllStatesReached().
+
+#include <cstddef>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fanfare/fanfare.h>
+#ifdef CARRIES_PRINTERS
+#include <fanfare/debug/gdb.h>
+#endif
+
+#include "states.h"
+
+// The objects are global, so that no compiler optimizes them out.
+namespace states {
+
+using fanfare::CallSite;
+using fanfare::Channel;
+using fanfare::Feed;
+using fanfare::Receiver;
+using fanfare::Sender;
+using fanfare::Subscription;
+
+struct Point {
+  char name;
+  double x;
+};
+struct alignas(128) Wide {
+  int id;
+};
+
+// Channels.
+Channel<int> empty(64);
+Channel<int> wrapped(4);  // its values go over the end of the ring
+Channel<char> bytes(8);   // its slots begin in the padding of the core
+Channel<std::string> words(2);
+Channel<Point> points(2);
+Channel<Wide> wides(2);
+Channel<int> closed(2);
+Channel<int> full(1);     // two sends wait
+Channel<int> unbuffered;  // a receive waits
+Channel<int> moved_from;  // nil
+Sender<int> nil_sender;
+Sender<int> sender = wrapped;
+Receiver<int> receiver = wrapped;
+const Channel<int>& reference = wrapped;
+
+// Feeds.
+Feed<int> no_subscribers;
+Feed<std::string> closed_feed;
+Feed<int> prices{{.name = "prices"}};
+Channel<int> audit(2), screen(64), ticker(1), plain(2);
+Feed<std::string> texts;  // its Send waits with a copy for each channel
+Channel<std::string> slow_texts(0), ready_texts(1);
+
+// Subscriptions.
+Subscription nil_subscription;
+Subscription auditing, showing, ticking, sending, unsubscribed, too_slow;
+Subscription reading, also_reading;
+Subscription producing, failed, joined, resubscribed, tracked, from_user;
+Subscription listening, posting;
+fanfare::SubscriptionScope scope;
+
+std::vector<std::jthread> threads;
+
+// A user's source of events.
+struct Source {
+  Receiver<std::exception_ptr> Err() { return err; }
+  void Unsubscribe() { err.Close(); }
+  Channel<std::exception_ptr> err{1};
+};
+
+void FillChannels() {
+  for (int i = 1; i <= 6; ++i) {
+    wrapped.Send(i);
+    if (i <= 3) static_cast<void>(wrapped.Receive());
+  }
+  for (char c : {'a', 'b'}) bytes.Send(c);
+  words.Send("one");
+  words.Send("a word that is too long to be stored in the string itself");
+  points.Send({'p', 1.5});
+  wides.Send({1});
+  wides.Send({2});
+  closed.Send(7);
+  closed.Close();
+  full.Send(0);
+  for (int i = 1; i <= 2; ++i) {
+    threads.emplace_back([i] { full.Send(i); });
+    AwaitBlocked([&] { return full.waiting_senders(); },
+                 static_cast<std::size_t>(i));
+  }
+  threads.emplace_back([] { static_cast<void>(unbuffered.Receive()); });
+  AwaitBlocked([] { return unbuffered.waiting_receivers(); }, 1);
+  Channel<int> taken = std::move(moved_from);
+}
+
+void FillFeeds() {
+  closed_feed.Close();
+  auditing = prices.Subscribe(audit, {.name = "audit log"});
+  showing = prices.Subscribe(screen, CallSite::Here("/src/screen.cc", 12));
+  ticking = prices.Subscribe(
+      ticker, {.name = "ticker", .overflow = fanfare::Overflow::kDropOldest});
+  unsubscribed = prices.Subscribe(plain, {.name = "gone"});
+  sending =
+      prices.Subscribe(plain, {.overflow = fanfare::Overflow::kDropNewest},
+                       CallSite::Here("C:\\src\\sending.cc", 34));
+  prices.Send(1);
+  unsubscribed.Unsubscribe();
+  prices.Send(2);
+  threads.emplace_back([] { prices.Send(3); });  // `audit` is full
+  AwaitBlocked([] { return audit.waiting_senders(); }, 1);
+  threads.emplace_back([] { prices.Send(4); });
+  AwaitBlocked([] { return prices.waiting_senders(); }, 1);
+
+  reading = texts.Subscribe(slow_texts, CallSite::Here("texts.cc", 1));
+  also_reading = texts.Subscribe(ready_texts, CallSite::Here("texts.cc", 2));
+  threads.emplace_back([] { texts.Send("text"); });
+  AwaitBlocked([] { return slow_texts.waiting_senders(); }, 1);
+}
+
+void MakeSubscriptions() {
+  static Feed<int> feed;
+  static Channel<int> one(1), stuck, other, inner;
+  too_slow = feed.Subscribe(
+      one, {.name = "slow", .overflow = fanfare::Overflow::kEnd});
+  feed.Send(1);
+  feed.Send(2);
+  producing = fanfare::NewSubscription(
+      [](const std::stop_token& stop) { AwaitStop(stop); });
+  failed = fanfare::NewSubscription(
+      [](const std::stop_token&) { throw std::runtime_error("failed"); });
+  AwaitBlocked([] { return failed.ended() ? 1U : 0U; }, 1);
+  joined = fanfare::JoinSubscriptions(
+      feed.Subscribe(stuck, CallSite::Here("join.cc", 1)),
+      feed.Subscribe(other, CallSite::Here("join.cc", 2)));
+  resubscribed =
+      fanfare::Resubscribe(std::chrono::seconds(1), [](const std::stop_token&) {
+        return feed.Subscribe(inner, CallSite::Here("again.cc", 1));
+      });
+  static Feed<int> quiet{{.name = "quiet"}};
+  static Channel<int> unread(3);
+  tracked = scope.Track(quiet.Subscribe(unread, {.name = "in scope"}));
+  from_user = Source{};
+  listening = fanfare::Listen(
+      quiet, [](int) {}, {.capacity = 5, .subscribe = {.name = "listener"}});
+  posting = fanfare::Listen([](std::function<void()> task) { task(); }, quiet,
+                            [](int) {},
+                            {.capacity = 6, .subscribe = {.name = "tasks"}});
+}
+
+}  // namespace states
+
+int main() {
+  states::FillChannels();
+  states::FillFeeds();
+  states::MakeSubscriptions();
+  AllStatesReached();
+  std::_Exit(0);  // threads are blocked
+}
