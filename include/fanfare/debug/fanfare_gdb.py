@@ -30,19 +30,23 @@ _MOST = 1000000
 # ---- Reading values of C++ ----
 
 
+def _at(address, kind):
+    """Returns the object of the type `kind` at an address. As an element of an
+    array: from a pointer to it, gdb would look for the class that the object
+    really has, and print a warning if a parameter of that class is a lambda."""
+    return gdb.Value(address).cast(kind.array(0).pointer()).dereference()[0]
+
+
 def _object(pointer):
-    """Returns what the pointer points to, as an object of the pointer's type.
-    pointer.dereference() would look for the class that the object really has,
-    and print a warning if a lambda is a parameter of that class."""
-    kind = pointer.type.strip_typedefs().target()
-    return pointer.cast(kind.array(0).pointer()).dereference()[0]
+    """Returns what the pointer points to, as its type says."""
+    return _at(int(pointer), pointer.type.strip_typedefs().target())
 
 
 def _load(atomic):
     """Returns the value of an atomic. It is at the address of the atomic in
     every standard library, whatever the names of its members are."""
     kind = atomic.type.strip_typedefs().template_argument(0)
-    return atomic.address.cast(kind.pointer()).dereference()
+    return _at(int(atomic.address), kind)
 
 
 def _count(counter):
@@ -152,7 +156,7 @@ class _Channel:
         slots = (_address(self.ends) + first, int(self.front["slot_"]))
         for i in range(queued):
             at = slots[0] + (slots[1] + i) % self.capacity * kind.sizeof
-            yield gdb.Value(at).cast(kind.pointer()).dereference()
+            yield _at(at, kind)
 
 
 class _Member:
@@ -289,7 +293,7 @@ class _State:
     def cast(self, name):
         """Returns the object as the class `name`, which is no template."""
         kind = gdb.lookup_type(self.namespace + "detail::" + name)
-        return _object(self.pointer.reinterpret_cast(kind.pointer()))
+        return _at(int(self.pointer), kind)
 
     def whole(self):
         """Returns the object as what it is. The type is that of the `this` of
@@ -302,8 +306,8 @@ class _State:
                 continue
             for symbol in block:
                 if symbol.is_argument and symbol.name == "this":
-                    pointer = symbol.type.strip_typedefs().unqualified()
-                    return _object(self.pointer.reinterpret_cast(pointer))
+                    kind = symbol.type.strip_typedefs().target()
+                    return _at(int(self.pointer), kind)
         raise gdb.error("the class is not known")
 
     def inner(self, value, member):
@@ -385,7 +389,7 @@ class _HandlePrinter:
         if address == 0:
             return None
         ends = gdb.lookup_type(self.namespace + "detail::ChannelEnds")
-        return _Channel(_object(gdb.Value(address).cast(ends.pointer())))
+        return _Channel(_at(address, ends))
 
     @_readable
     def to_string(self):
