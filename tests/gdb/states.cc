@@ -4,7 +4,9 @@
 // state that the printers tell apart. Once all threads are blocked, it calls
 // AllStatesReached().
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -38,6 +40,16 @@ struct Point {
 struct alignas(128) Wide {
   int id;
 };
+// The Send that copies it keeps its turn.
+struct NeverCopied {
+  NeverCopied() = default;
+  NeverCopied(const NeverCopied&) {
+    begun = true;
+    begun.wait(true);
+  }
+  NeverCopied(NeverCopied&&) noexcept = default;
+  static inline std::atomic<bool> begun = false;
+};
 
 // Channels.
 Channel<int> empty(64);
@@ -46,6 +58,7 @@ Channel<char> bytes(8);   // its slots begin in the padding of the core
 Channel<std::string> words(2);
 Channel<Point> points(2);
 Channel<Wide> wides(2);
+Channel<fanfare::Numbered<std::string>> numbered(1);
 Channel<int> closed(2);
 Channel<int> full(1);     // two sends wait
 Channel<int> unbuffered;  // a receive waits
@@ -54,20 +67,29 @@ Sender<int> nil_sender;
 Sender<int> sender = wrapped;
 Receiver<int> receiver = wrapped;
 const Channel<int>& reference = wrapped;
+// What a handle may look like before its constructor has run.
+std::uintptr_t no_pointers[2] = {0x1000, 0x1000};
+auto& no_channel = reinterpret_cast<Channel<int>&>(no_pointers);
 
 // Feeds.
 Feed<int> no_subscribers;
 Feed<std::string> closed_feed;
 Feed<int> prices{{.name = "prices"}};
-Channel<int> audit(2), screen(64), ticker(1), plain(2);
+Channel<int> audit(2), screen(64), ticker(1), plain(2), late(1);
 Feed<std::string> texts;  // its Send waits with a copy for each channel
 Channel<std::string> slow_texts(0), ready_texts(1);
+Feed<NeverCopied> copying;
+Channel<NeverCopied> copies(2), more_copies(2);
+std::uintptr_t nothing = 0;  // what the destructor of a feed leaves behind
+auto& no_feed = reinterpret_cast<Feed<int>&>(nothing);
 
 // Subscriptions.
 Subscription nil_subscription;
 Subscription auditing, showing, ticking, sending, unsubscribed, too_slow;
-Subscription reading, also_reading;
-Subscription producing, failed, joined, resubscribed, tracked, from_user;
+Subscription leaving, joining, reading, also_reading;
+Subscription first_copy, second_copy;
+Subscription producing, failed, joined, resubscribed, tracked;
+Subscription from_user, user_ended;
 Subscription listening, posting;
 fanfare::SubscriptionScope scope;
 
@@ -89,6 +111,7 @@ void FillChannels() {
   words.Send("one");
   words.Send("a word that is too long to be stored in the string itself");
   points.Send({'p', 1.5});
+  numbered.Send({.number = 8, .value = "eight"});
   wides.Send({1});
   wides.Send({2});
   closed.Send(7);
@@ -114,6 +137,7 @@ void FillFeeds() {
   sending =
       prices.Subscribe(plain, {.overflow = fanfare::Overflow::kDropNewest},
                        CallSite::Here("C:\\src\\sending.cc", 34));
+  leaving = prices.Subscribe(screen, CallSite::Here("leaving.cc", 56));
   prices.Send(1);
   unsubscribed.Unsubscribe();
   prices.Send(2);
@@ -121,11 +145,18 @@ void FillFeeds() {
   AwaitBlocked([] { return audit.waiting_senders(); }, 1);
   threads.emplace_back([] { prices.Send(4); });
   AwaitBlocked([] { return prices.waiting_senders(); }, 1);
+  leaving.Unsubscribe();
+  joining = prices.Subscribe(late, CallSite::Here("joining.cc", 78));
 
   reading = texts.Subscribe(slow_texts, CallSite::Here("texts.cc", 1));
   also_reading = texts.Subscribe(ready_texts, CallSite::Here("texts.cc", 2));
   threads.emplace_back([] { texts.Send("text"); });
   AwaitBlocked([] { return slow_texts.waiting_senders(); }, 1);
+
+  first_copy = copying.Subscribe(copies, CallSite::Here("copies.cc", 1));
+  second_copy = copying.Subscribe(more_copies, CallSite::Here("copies.cc", 2));
+  threads.emplace_back([] { copying.Send(NeverCopied()); });
+  AwaitBlocked([] { return NeverCopied::begun ? 1U : 0U; }, 1);
 }
 
 void MakeSubscriptions() {
@@ -151,6 +182,8 @@ void MakeSubscriptions() {
   static Channel<int> unread(3);
   tracked = scope.Track(quiet.Subscribe(unread, {.name = "in scope"}));
   from_user = Source{};
+  user_ended = Source{};
+  user_ended.Unsubscribe();
   listening = fanfare::Listen(
       quiet, [](int) {}, {.capacity = 5, .subscribe = {.name = "listener"}});
   posting = fanfare::Listen([](std::function<void()> task) { task(); }, quiet,
