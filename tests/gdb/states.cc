@@ -50,6 +50,14 @@ struct NeverCopied {
   NeverCopied(NeverCopied&&) noexcept = default;
   static inline std::atomic<bool> begun = false;
 };
+// Memory without an object.
+template <typename T>
+union Memory {
+  explicit Memory(std::uintptr_t word) noexcept : words{word, word} {}
+  ~Memory() {}
+  std::uintptr_t words[2];
+  T object;
+};
 
 // Channels.
 Channel<int> empty(64);
@@ -68,8 +76,7 @@ Sender<int> sender = wrapped;
 Receiver<int> receiver = wrapped;
 const Channel<int>& reference = wrapped;
 // What a handle may look like before its constructor has run.
-std::uintptr_t no_pointers[2] = {0x1000, 0x1000};
-auto& no_channel = reinterpret_cast<Channel<int>&>(no_pointers);
+Memory<Channel<int>> no_channel(0x1000);
 
 // Feeds.
 Feed<int> no_subscribers;
@@ -80,8 +87,7 @@ Feed<std::string> texts;  // its Send waits with a copy for each channel
 Channel<std::string> slow_texts(0), ready_texts(1);
 Feed<NeverCopied> copying;
 Channel<NeverCopied> copies(2), more_copies(2);
-std::uintptr_t nothing = 0;  // what the destructor of a feed leaves behind
-auto& no_feed = reinterpret_cast<Feed<int>&>(nothing);
+Memory<Feed<int>> no_feed(0);  // what the destructor of a feed leaves behind
 
 // Subscriptions.
 Subscription nil_subscription;

@@ -23,8 +23,8 @@ import gdb
 import gdb.printing
 import gdb.types
 
-# A list has fewer elements than this, unless it is not a list.
-_MOST = 1000000
+# More operations do not wait in one queue: it is not one.
+_MOST_WAITING = 100000
 
 
 # ---- Reading values of C++ ----
@@ -76,10 +76,6 @@ def _constant(value):
     return str(int(value))
 
 
-def _address(object):
-    return int(object.address)
-
-
 def _plain(name):
     """Returns the name of a type as users write it."""
     name = re.sub(r"(?<![\w:])fanfare::\w+::", "fanfare::", name)
@@ -103,8 +99,10 @@ def _length(queue):
     """Returns how many operations are in a WaitQueue."""
     length = 0
     operation = queue["list_"]["front_"]
-    while int(operation) != 0 and length < _MOST:
+    while int(operation) != 0:
         length += 1
+        if length > _MOST_WAITING:
+            raise gdb.error("a queue has no end")
         operation = operation["next_"]
     return length
 
@@ -121,7 +119,10 @@ class _Channel:
     def queued(self):
         passed = _load(self.front["passed_"])
         queued = int(_load(self.ends["back_"]["end"]["passed_"])) - int(passed)
-        return queued % (1 << 8 * passed.type.sizeof)
+        queued %= 1 << 8 * passed.type.sizeof
+        if queued > self.capacity:
+            raise gdb.error("more values than the capacity")
+        return queued
 
     def summary(self):
         return "%d of %d queued" % (self.queued(), self.capacity)
@@ -137,9 +138,6 @@ class _Channel:
 
     def values(self, kind):
         """Yields the values, oldest first. `kind` is their type."""
-        queued = self.queued()
-        if queued > self.capacity:
-            raise gdb.error("no channel")
 
         def up(offset, alignment):
             return (offset + alignment - 1) // alignment * alignment
@@ -153,10 +151,10 @@ class _Channel:
         first = up(used, alignment)
         if first + kind.sizeof > core:
             first = core
-        slots = (_address(self.ends) + first, int(self.front["slot_"]))
-        for i in range(queued):
-            at = slots[0] + (slots[1] + i) % self.capacity * kind.sizeof
-            yield _at(at, kind)
+        first += int(self.ends.address)
+        slot = int(self.front["slot_"])
+        for i in range(slot, slot + self.queued()):
+            yield _at(first + i % self.capacity * kind.sizeof, kind)
 
 
 class _Member:
@@ -243,7 +241,9 @@ class _Feed:
         for name in ("active_", "joining_"):
             members = self.core["members"][name]
             entries = members["memory_"]["entries_"]
-            for i in range(min(int(members["size_"]), _MOST)):
+            if members["size_"] > members["memory_"]["capacity_"]:
+                raise gdb.error("more subscribers than there is memory for")
+            for i in range(int(members["size_"])):
                 member = _object(entries[i]["member"])
                 if member["listed"]:
                     found.append(member)
