@@ -62,8 +62,7 @@ def _string(text):
         # what the members are called.
         character = gdb.lookup_type("char").pointer()
         at = text.address.cast(character.pointer())
-        length = int(text.address.cast(gdb.lookup_type("long").pointer())[1])
-        return at.dereference().string(errors="replace", length=length)
+        return at[0].string(errors="replace", length=int(at[1]))
     shown = text.format_string()  # by the printer of another library
     return shown.strip('"') if shown.startswith('"') else ""
 
