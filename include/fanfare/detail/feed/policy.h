@@ -40,7 +40,7 @@ struct Policy {
   // Calls ChannelCore::Replace(), and destroys the value that was taken out.
   // Sets `evicted` if there was one.
   using ReplaceVerb = Outcome(ChannelEnds& channel, Operation& send,
-                              BiasOwner& owner, bool may_wait,
+                              BiasOwner& owner, Biases biases,
                               bool& evicted) noexcept;
   // Returns the error of a subscription that ends because it is too slow, with
   // `queued` values in its channel.
@@ -58,6 +58,10 @@ struct Policy {
       since = now;
     }
     return now - since >= patience;
+  }
+  [[nodiscard]] bool replaces_at_once() const noexcept {
+    return when_full == WhenFull::kReplace &&
+           patience <= Clock::duration::zero();
   }
   // Returns when to call RunsOut() again.
   [[nodiscard]] Clock::time_point RunsOutAt() const noexcept {

@@ -41,6 +41,7 @@ class SlowChannels {
                                   bool& may_bias,
                                   const ChannelVerbs& verbs) noexcept {
     const FeedCore::Hold hold(feed);
+    member.channel().Unbias(feed.turnstile);
     if (outcome == Outcome::kCounterpartWaits) {
       outcome = verbs.match_receiver(member.channel(), member.offer);
     }
@@ -50,12 +51,13 @@ class SlowChannels {
       outcome = verbs.try_send(member.channel(), member.offer);
     }
     if (outcome == Outcome::kDone) return Fate::kTaken;
-    may_bias = may_bias && outcome == Outcome::kPending && !may_wait;
     if (outcome == Outcome::kClosed) {
+      may_bias = false;
       EndClosed(feed, member);
       return Fate::kNotTaken;
     }
-    if (RunsOut(feed, member)) return Act(feed, member);
+    if (RunsOut(feed, member)) return Act(feed, member, may_bias);
+    may_bias = may_bias && !may_wait;
     if (may_wait) {
       feed.turnstile.MarkSlowExit();
       if (member.policy() != nullptr) member.policy()->waited_for = true;
@@ -176,7 +178,8 @@ class SlowChannels {
             !m.channel().CancelSend(m.offer)) {
           return false;
         }
-        if (Act(feed_, m) == Fate::kTaken) ++taken_;
+        bool may_bias = false;
+        if (Act(feed_, m, may_bias) == Fate::kTaken) ++taken_;
         ++count;
         return true;
       });
@@ -229,35 +232,40 @@ class SlowChannels {
     return policy.RunsOut(received);
   }
 
-  // Does what the member's policy says. The offer must not be queued.
-  static Fate Act(FeedCore& feed, Member& member) noexcept {
+  // Does what the member's policy says. The offer must not be queued. Sets
+  // `may_bias` to false if biases had to be revoked.
+  static Fate Act(FeedCore& feed, Member& member, bool& may_bias) noexcept {
     Policy& policy = *member.policy();
     feed.turnstile.MarkSlowExit();  // a value's destructor is user code
     if (policy.when_full == WhenFull::kReplace) {
-      return Replace(feed, member, policy);
+      return Replace(feed, member, policy, may_bias);
     }
     policy.dropped.Add();
     member.DestroyCopy();
     if (policy.when_full == WhenFull::kEnd) {
+      may_bias = false;
       feed.LeaveFastPath();
       feed.End(member, policy.slow_error(policy, member.channel().size()));
     }
     return Fate::kNotTaken;
   }
-  static Fate Replace(FeedCore& feed, Member& member, Policy& policy) noexcept {
+  static Fate Replace(FeedCore& feed, Member& member, Policy& policy,
+                      bool& may_bias) noexcept {
     bool evicted = false;
-    const auto replace = [&](bool may_wait) {
+    const auto replace = [&](Biases biases) {
       return policy.replace(member.channel(), member.offer, feed.turnstile,
-                            may_wait, evicted);
+                            biases, evicted);
     };
-    Outcome outcome = replace(false);
+    Outcome outcome = replace(may_bias ? Biases::kMake : Biases::kKeep);
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
-      outcome = replace(true);
+      may_bias = false;
+      outcome = replace(Biases::kNone);
     }
     if (evicted) policy.evicted.Add();
     if (outcome == Outcome::kDone) return Fate::kTaken;
     EndClosed(feed, member);
+    may_bias = false;
     return Fate::kNotTaken;
   }
 
