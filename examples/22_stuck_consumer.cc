@@ -41,8 +41,8 @@ int main() {
     std::printf("%-8s %zu of %zu queued%s\n", name.c_str(), stats.queued,
                 stats.capacity, stats.blocks ? ", blocks the Send" : "");
   }
-  // The same as text for a log, with times. It is on stderr, because times
-  // are not the same in each run.
+  // DebugString() says the same as text for a log. Its times differ from run to
+  // run, so it is printed to stderr, which the test does not compare.
   std::cerr << blocks.DebugString() << '\n';
 
   archiving.Unsubscribe();  // Releases the Send.

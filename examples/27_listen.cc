@@ -36,12 +36,13 @@ int main() {
   fanfare::Feed<int> deposits;
   fanfare::Feed<int> withdrawals;
 
-  // In a thread. The feed waits if the function is more than 64 values behind.
+  // A new thread calls this function. If it is more than 64 values behind, a
+  // Send waits.
   const fanfare::Subscription printing = fanfare::Listen(
       deposits, [](int amount) { std::printf("deposit of %d\n", amount); });
 
-  // In one event loop. Both functions run in its thread, so the balance needs
-  // no mutex.
+  // The thread of the event loop calls these two, so the balance needs no
+  // mutex.
   int balance = 0;
   const EventLoop loop;
   const auto executor = [&](auto task) { loop.Post(std::move(task)); };

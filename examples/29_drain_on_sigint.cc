@@ -19,7 +19,7 @@ namespace {
 
 using Numbers = fanfare::Channel<std::uint64_t>;
 
-// Sends 1, 2, … `limit` until the stop. Returns how many were sent.
+// Sends 1, 2, … up to `limit`, until the stop. Returns how many were sent.
 std::uint64_t Read(std::stop_token stop, std::uint64_t limit,
                    const Numbers& out) {
   std::uint64_t sent = 0;
@@ -30,7 +30,7 @@ std::uint64_t Read(std::stop_token stop, std::uint64_t limit,
   return sent;
 }
 
-// Knows nothing of the stop: it ends when its input has.
+// This stage knows nothing of the stop. It ends when its input has ended.
 void Convert(const Numbers& in, const Numbers& out) {
   for (const std::uint64_t number : in) out.Send(number * 2);
   out.Close();
