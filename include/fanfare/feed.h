@@ -13,8 +13,12 @@
 // Send() blocks until each channel has accepted the value. SendFor(),
 // SendUntil() and a stop token limit that wait. SendReady() and TrySend() do
 // not wait for channels. Unsubscribing a channel releases a Send() that is
-// blocked on it. A subscriber that may be slow says in its SubscribeOptions
-// what is to happen then (subscribe_options.h); Report() says which one is.
+// blocked on it.
+//
+// SubscribeOptions limit how long Sends wait for one subscriber
+// (subscribe_options.h). FeedOptions keep values for late subscribers, and call
+// a function when a Send waits for long (feed_options.h). Report() and
+// DebugString() tell which subscribers a Send waits for.
 //
 // Thread safety: all member functions may be called concurrently, but no call
 // may begin once the destructor has begun.
@@ -27,7 +31,8 @@
 //   - A Send() that is blocked on N subscribers costs O(N), not O(N^2).
 //   - There may be more than 65,536 subscribers.
 //   - Subscribing and unsubscribing do not scan the subscriber list.
-//   - A Send() can have a deadline.
+//   - A Send() can have a deadline, and a subscription a policy for the case
+//     that its channel stays full.
 //   - A subscriber that closes its channel is unsubscribed, and does not break
 //     the feed.
 //   - A channel of a wrong type is a compile error, and a nil channel an
@@ -93,7 +98,7 @@ class Feed {
   Feed() : core_(detail::Ref<detail::FeedCore>::Make()) { Check(); }
   /// Creates an open feed with a name, a history or a stall handler.
   ///
-  /// FeedOptions needs `#include <fanfare/feed_options.h>`.
+  /// A call needs `#include <fanfare/feed_options.h>`.
   /// \throws std::bad_alloc
   /// (N4, V1)
   explicit Feed(FeedOptions options);
@@ -132,30 +137,32 @@ class Feed {
   /// options: a name, what happens when the channel stays full, and what is
   /// delivered first.
   ///
-  /// A subscription that replaces the oldest value delivers the new one without
-  /// waiting in the channel's queue. So on a channel that has other senders,
-  /// the value passes their sends that wait. (O5)
+  /// With Overflow::kDropOldest, a value that replaces another one does not
+  /// queue in the channel. If the channel has other senders, the value
+  /// therefore passes their blocked sends. (O5)
   ///
   /// Values that are taken out of the channel, and copies that were not
   /// accepted, are destroyed by the sender, outside all locks, while it has the
   /// turn. (O8)
   ///
   /// The replayed values and all later ones come without a gap, and none comes
-  /// twice, also while others send. If copying a value for the replay throws,
-  /// the subscription ends with that exception. (V1)
+  /// twice, also while other threads send. If copying a value for the replay
+  /// throws, the subscription ends, and Err() delivers that exception. (V1)
   ///
   /// Never blocks, not even while a Send() is in progress. The replay is done
-  /// by this call, or by the Send in progress when it ends. \returns the
-  /// subscription; on a closed feed, one that has ended. \throws
-  /// std::invalid_argument if `channel` is nil, if there is a patience
-  ///     with Overflow::kWait, if the patience is negative, if
-  ///     Overflow::kDropOldest or a replay is asked for on a channel of too
-  ///     small a capacity (0, or less than the replay), and std::bad_alloc.
-  ///     Nothing is subscribed then.
+  /// by this call, or by the Send in progress when it ends.
+  /// \returns the subscription; on a closed feed, one that has ended.
+  /// \throws std::invalid_argument if `channel` is nil, if the patience is
+  ///     negative, if it is not zero with Overflow::kWait, if the channel has
+  ///     no buffer with Overflow::kDropOldest, or if the replay exceeds the
+  ///     capacity; and std::bad_alloc. Nothing is subscribed then.
+  /// \warning Deadlock: the rule of Send(const T&) applies to copies that are
+  ///     made for a replay.
   /// \par Complexity
-  /// As for Subscribe(const Sender<T>&, CallSite), with one more allocation,
-  /// and a third one for Err() if the subscription may end by an error. (O1 to
-  /// O9, V1)
+  /// As for Subscribe(const Sender<T>&, CallSite), and one more allocation. A
+  /// third one is made for Err() if the subscription may end with an error. A
+  /// delivery to a channel with room costs no more than without options.
+  /// (O1, O2, O3, O4, O5, O6, O7, O8, O9, V1)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
   Subscribe(const Sender<T>& channel, SubscribeOptions options,
             CallSite where = CallSite::Here());
@@ -168,7 +175,8 @@ class Feed {
   /// Delivers `value` to every channel that is subscribed when its turn comes.
   ///
   /// Blocks until it is the turn of this Send, and then until each channel has
-  /// accepted the value, was closed or was unsubscribed. (F2, F3, F4)
+  /// accepted the value, was closed or was unsubscribed, or until the policy of
+  /// its subscription has acted (SubscribeOptions). (F2, F3, F4, O1)
   ///
   /// Sends on one feed run one after the other, so that all subscribers see all
   /// values in one order. They run first come, first served, from the time when
@@ -198,15 +206,19 @@ class Feed {
   /// If a subscriber has closed its channel, its subscription has ended when
   /// this call returns. (F6)
   /// \returns the number of channels that accepted the value; 0 on a closed
-  ///     feed.
-  /// \throws what a copy throws. Deliveries already made stand, and a channel
-  ///     that was not ready gets nothing. No subscriber sees the failed copy,
-  ///     and the feed stays usable. (F9)
-  /// \warning Deadlock: T's copy constructor, and the destructor of a copy that
-  ///     was not accepted, must not call Send() on the same feed.
+  ///     feed. A value that made room for itself counts; a value that a policy
+  ///     dropped does not. (O3)
+  /// \throws what a copy or the stall handler throws. Deliveries already made
+  ///     stand, and a channel that was not ready gets nothing. No subscriber
+  ///     sees the failed copy, and the feed stays usable. (F9, N4)
+  /// \warning Deadlock: T's copy constructor, and the destructor of a value
+  ///     that was not accepted or was taken out of a channel, must not call
+  ///     Send() on the same feed.
   /// \par Complexity
-  /// Constant for each subscriber, whether its channel is ready or not, and one
-  /// wake-up of this thread; allocates nothing.
+  /// Constant for each subscriber, whether its channel is ready or not. The
+  /// call causes one wake-up of this thread, and another one for each patience
+  /// that runs out. It allocates nothing, except for a SlowSubscriber and for
+  /// the report to a stall handler.
   std::size_t Send(const sent_type& value) {
     return Deliver(value, detail::Waits::kForAll);
   }
@@ -222,7 +234,7 @@ class Feed {
   /// requested before, the channels that are ready still get the value, unless
   /// another Send has the turn.
   /// \returns the number of channels that accepted the value.
-  /// \throws what a copy throws, as Send(const T&) does.
+  /// \throws what Send(const T&) throws.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F7)
   std::size_t Send(const sent_type& value, const std::stop_token& stop) {
@@ -240,9 +252,10 @@ class Feed {
   /// Blocks for at most `duration`, which includes the wait for the turn, and
   /// at most until `stop` is requested. If `duration` is zero or negative, the
   /// call does not block. If it is duration::max(), the time is not limited.
-  /// On timeout, the call withdraws the value as it does on a stop.
+  /// On timeout, the call withdraws the value as it does on a stop. No policy
+  /// acts at the call's own limit. (O4)
   /// \returns the number of channels that accepted the value.
-  /// \throws what a copy throws, as Send(const T&) does.
+  /// \throws what Send(const T&) throws.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
   template <typename Rep, typename Period>
@@ -268,9 +281,9 @@ class Feed {
   /// may be set is read again at least once a second. At the deadline, the call
   /// withdraws the value as it does on a stop.
   /// \returns the number of channels that accepted the value.
-  /// \throws what a copy throws, as Send(const T&) does, and what the clock's
-  ///     now() throws. If now() throws, the call first gives up as it does at
-  ///     `deadline`. Deliveries already made stand.
+  /// \throws what Send(const T&) throws, and what the clock's now() throws. If
+  ///     now() throws, the call first gives up as it does at `deadline`.
+  ///     Deliveries already made stand.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
   template <typename Clock, typename Duration>
@@ -297,9 +310,10 @@ class Feed {
   /// such a feed should have no other kind of Send.
   ///
   /// Blocks until the Sends before it have returned, or until `stop` is
-  /// requested, but never for a channel.
+  /// requested, but never for a channel. A policy acts at a full channel if its
+  /// patience is zero or has run out. (O4)
   /// \returns the number of channels that accepted the value.
-  /// \throws what a copy throws, as Send(const T&) does.
+  /// \throws what Send(const T&) throws.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
   std::size_t SendReady(const sent_type& value,
@@ -322,7 +336,7 @@ class Feed {
   /// \returns the number of channels that accepted the value. A result of 0 may
   ///     mean that no channel was ready, or that the feed was busy. If the feed
   ///     was busy, no subscriber has the value, whatever room there is.
-  /// \throws what a copy throws, as Send(const T&) does.
+  /// \throws what Send(const T&) throws.
   /// \warning Deadlock: the rule of Send(const T&) applies.
   /// (F3, F7)
   std::size_t TrySend(const sent_type& value) {
@@ -336,7 +350,8 @@ class Feed {
   /// Ends every subscription and releases blocked Sends.
   ///
   /// From then on, Send() returns 0 and Subscribe() returns a subscription that
-  /// has ended. The subscribers' channels stay open. A copy that was not
+  /// has ended. The subscribers' channels stay open, unless
+  /// SubscribeOptions::close_channel says otherwise. A copy that was not
   /// accepted is destroyed by the Send that made it.
   ///
   /// Never blocks. The function may be called again.
@@ -349,10 +364,11 @@ class Feed {
   [[nodiscard]] std::size_t subscriber_count() const noexcept {
     return core().count();
   }
-  /// Says of each subscription that has not ended what it is called, and what
-  /// became of the values.
+  /// Reports what each subscription that has not ended is called, and what
+  /// became of its values.
   ///
-  /// Never waits for a Send, also not for one that is blocked.
+  /// Never waits for a Send, not even for one that is blocked.
+  /// \returns one element for each subscription, in no particular order.
   /// \throws std::bad_alloc
   /// \par Complexity
   /// Constant for each subscriber.
@@ -360,10 +376,11 @@ class Feed {
   [[nodiscard]] std::vector<SubscriberReport> Report() const {
     return detail::Report(core());
   }
-  /// Says in a few lines of text which subscribers a Send waits for now, and
-  /// what became of the values, one line each.
+  /// Describes the feed and each subscription in a line of text. The
+  /// subscriptions that a Send waits for now come first.
   ///
-  /// Never waits for a Send. The text is for people and may change.
+  /// Never waits for a Send. The text is for human readers, and may change in
+  /// every version.
   /// \throws std::bad_alloc
   /// (N2, N4)
   [[nodiscard]] std::string DebugString() const {

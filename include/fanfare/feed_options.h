@@ -5,13 +5,13 @@
 // FeedOptions: a name for a feed, how many values it keeps for late
 // subscribers, and a function that it calls when a Send waits for long.
 //
-//   Feed<Block> blocks({.name = "blocks",
-//                       .replay = 16,
-//                       .stall_after = 1s,
-//                       .on_stall = [](std::span<const SubscriberReport> slow)
-//                       {
-//                         for (const auto& one : slow) Warn(one.name);
-//                       }});
+//   Feed<Block> blocks(
+//       {.name = "blocks",
+//        .replay = 16,
+//        .stall_after = 1s,
+//        .on_stall = [](std::span<const SubscriberReport> slow) {
+//          for (const SubscriberReport& one : slow) Warn(one.name);
+//        }});
 
 #include <cstddef>
 #include <functional>
@@ -31,23 +31,26 @@ namespace fanfare { inline namespace FANFARE_ABI {
 
 /// The options of a Feed.
 struct FeedOptions {
-  /// What the feed is called in DebugString().
+  /// The name of the feed in Feed::DebugString().
   std::string name = {};
   /// How many of the latest values the feed keeps for late subscribers
   /// (SubscribeOptions::replay).
   ///
-  /// The feed keeps the values of all Sends that had the turn, also those that
-  /// no channel accepted. Each Send makes one copy more. (V1)
+  /// The feed keeps the values of all Sends that had the turn, even those that
+  /// no channel accepted. Each Send makes one more copy. If that copy throws,
+  /// the value is neither kept nor delivered. (V1)
   std::size_t replay = 0;
-  /// After which time of waiting for channels a Send calls `on_stall`.
+  /// How long a Send waits for channels before it calls `on_stall`. The time
+  /// must be positive.
   std::chrono::nanoseconds stall_after = std::chrono::nanoseconds::max();
-  /// Called by a Send that has waited for `stall_after`, with all subscriptions
-  /// that it waits for.
+  /// The stall handler: a Send that has waited for `stall_after` calls it with
+  /// all subscriptions that the Send waits for.
   ///
-  /// It is called again while that Send waits: after another 2 times
-  /// `stall_after`, then 4 times, and so on. The sender calls it, outside all
-  /// locks. The function may call Report() and unsubscribe. If it throws, the
-  /// Send withdraws its value as on a timeout, and passes the exception on.
+  /// The Send calls it again while it waits: after another 2 times
+  /// `stall_after`, then 4 times, and so on. The calls are made by the sender,
+  /// outside all locks, while it has the turn; so they never overlap. The
+  /// function may call Report(), and unsubscribe. If it throws, the Send
+  /// withdraws its value as on a timeout, and throws that exception.
   /// \warning Deadlock: the function must not call Send() on the same feed.
   /// (N4)
   std::function<void(std::span<const SubscriberReport>)> on_stall = {};

@@ -22,9 +22,18 @@ template <typename T>
 class Feed;
 template <typename T>
 struct Numbered;
+template <typename T>
+class State;
+class CallSite;
+struct FeedOptions;
+struct ListenOptions;
+class SelectCase;
+class SlowSubscriber;
+struct SubscribeOptions;
+struct SubscriberReport;
+struct SubscriberStats;
 class Subscription;
 class SubscriptionScope;
-class SelectCase;
 
 }}  // namespace fanfare::FANFARE_ABI
 

@@ -14,7 +14,7 @@
 // Thread safety: all member functions may be called concurrently. A single
 // handle object follows the rules of std::shared_ptr: assigning to it or
 // destroying it must not race with another use of the same object.
-// (The handle is the Subscription that is returned.)
+// (The handle is the Subscription that Listen() returns.)
 //
 // Differences from Go: there is no equivalent. A goroutine that ranges over the
 // channel of a feed does not end with the feed.
@@ -36,16 +36,17 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// Says how Listen() listens.
+/// Holds the options of Listen().
 struct ListenOptions {
   /// How many values the listener may fall behind before it holds up a Send().
-  /// With 0, a Send() waits until the value was taken for a call.
+  /// With 0, a Send() waits until the value is taken for a call.
   std::size_t capacity = 64;
-  /// The options of the subscription to the feed. What is called `name` by
-  /// default is the call of Listen(). The channel is always closed at the end,
-  /// as if `close_channel` were set. If `overflow` ends the subscription, the
-  /// values that are queued are still handled before Err() delivers the
-  /// SlowSubscriber. Stats() of the subscription counts the values of the feed.
+  /// The options of the subscription to the feed.
+  ///
+  /// An empty `name` stands for the file and the line of the call of Listen().
+  /// `close_channel` is always taken as true. If `overflow` ends the
+  /// subscription, the values that are queued are still handled before Err()
+  /// delivers the SlowSubscriber. Stats() counts the values of the feed.
   SubscribeOptions subscribe = {};
 };
 
@@ -119,8 +120,8 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// value of an idle listener is taken at once.
 ///
 /// \throws std::invalid_argument as Subscribe() does, std::bad_alloc, and what
-///     copying `executor` or `handler` throws.
-///     Neither has been called then, and nothing is subscribed.
+///     copying `executor` or `handler` throws. Neither has been called then,
+///     and nothing is subscribed.
 /// \warning Deadlock: the rule of the other Listen() applies. Moreover,
 ///     `executor` must not call Send() on the same feed, and must not run a
 ///     task inside the call if `handler` calls that Send(), not even after it

@@ -19,11 +19,13 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// A value and its number.
+/// Holds a value and its number.
 ///
 /// Feed<Numbered<T>>::Send() takes a T, and numbers the values in the order in
-/// which all subscribers see them. So a receiver has missed exactly
-/// `number - last - 1` values before this one, whatever the cause.
+/// which all subscribers see them. A receiver that received the number `last`
+/// before has missed exactly `number - last - 1` values in between, whatever
+/// the cause. If `last` is 0 at first, the values that were sent before the
+/// channel was subscribed count as well.
 /// (N3)
 template <typename T>
 struct Numbered {

@@ -116,7 +116,7 @@ template <typename T, typename U, typename Handler = detail::NoHandler>
 /// some OnReceive is ready each time, the end is not reported.
 ///
 /// \throws std::bad_alloc if Err() throws it.
-/// (S9)
+/// (S9, L4)
 template <typename Source, typename Handler = detail::NoHandler>
   requires requires(Source& source) {
     { source.Err() } -> std::convertible_to<Receiver<std::exception_ptr>>;

@@ -11,11 +11,13 @@
 //   Apply(**changes.Receive());  // the value now
 //   config.Update([](Config& c) { c.level = 3; });
 //
-// Thread safety: all member functions may be called concurrently, but no call
-// may begin once the destructor has begun.
+// Thread safety: all member functions may be called concurrently, but every
+// call must have returned before the destructor begins.
 //
 // Memory ordering: what a thread did before Set() or Update() happens before a
 // Get() or a receive that returns the new value.
+//
+// Differences from Go: there is no equivalent in Go.
 
 #include <concepts>
 #include <cstddef>
@@ -32,10 +34,10 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// Holds a value that changes, and tells subscribers of the changes.
+/// Holds a value that changes, and delivers the changes to subscribers.
 ///
-/// T must be an object type. Each change makes a new immutable object, which
-/// all readers share. (V2)
+/// T must be an object type that can be moved; Update() copies it. Each change
+/// makes a new immutable object, which all readers share. (V2)
 template <typename T>
 class State {
   static_assert(std::is_object_v<T> && !std::is_const_v<T>,
@@ -61,7 +63,8 @@ class State {
   State& operator=(const State&) = delete;
   /// Ends all subscriptions.
   ///
-  /// Blocks until the changes in progress have been made.
+  /// Never blocks.
+  /// \warning Undefined: no other call may be in progress.
   ~State() = default;
 
   /// Returns the value.
@@ -75,14 +78,15 @@ class State {
     return value_;
   }
 
-  /// Sets the value and tells all subscribers, also if it is equal to the value
-  /// before.
+  /// Sets the value and delivers it to all subscribers, even if it is equal to
+  /// the value before.
   ///
   /// Blocks until the changes before it have been made, but never for a
   /// subscriber.
   /// \throws std::bad_alloc, and what moving `value` throws. The value is
   ///     unchanged then.
-  /// \warning Deadlock: T's destructor must not change the same state.
+  /// \warning Deadlock: T's destructor must not change the same state, because
+  ///     it may run under a lock of the state.
   /// \par Complexity
   /// Constant for each subscriber.
   /// (V2)
@@ -94,16 +98,17 @@ class State {
 
   /// Changes the value: calls `change` with a copy of it, and sets the copy.
   ///
-  /// `change` takes a T&. If it returns false, the value is not set, and no
-  /// subscriber is told. It may return nothing, or true.
+  /// `change` takes a T&. If it returns false, the value is not set, and
+  /// nothing is delivered. It may return nothing, which counts as true.
   ///
   /// Blocks until the changes before it have been made, but never for a
-  /// subscriber. Calls of `change` run one at a time.
+  /// subscriber. Calls of `change` run one at a time, under a lock of the
+  /// state.
   /// \returns whether the value was set.
-  /// \throws std::bad_alloc, and what copying T and `change` throw. The value
-  /// is
-  ///     unchanged then.
-  /// \warning Deadlock: `change` must not change the same state.
+  /// \throws std::bad_alloc, what copying T throws, and what `change` throws.
+  ///     The value is unchanged then.
+  /// \warning Deadlock: `change`, and T's copy constructor and destructor, must
+  ///     not change the same state. They may call Get().
   /// \par Complexity
   /// One copy of T, and constant for each subscriber.
   /// (V2)
@@ -122,11 +127,11 @@ class State {
     return true;
   }
 
-  /// Subscribes a channel: it gets the value now, and then each change. If the
-  /// channel is full, the oldest value in it makes room, so that a subscriber
-  /// with a Channel(1) receives the latest value only.
+  /// Subscribes a channel: it gets the present value first, and then each
+  /// change. If the channel is full, the oldest value in it makes room. So on a
+  /// channel of capacity 1, the subscriber receives the latest value only.
   ///
-  /// `name` is what the subscription is called in Report().
+  /// `name` is the name of the subscription in Report().
   ///
   /// Never blocks.
   /// \returns the subscription. It ends when the state is destroyed.
@@ -147,8 +152,10 @@ class State {
   [[nodiscard]] std::size_t subscriber_count() const noexcept {
     return feed_.subscriber_count();
   }
-  /// Says of each subscription what became of the values, like Feed::Report().
+  /// Reports on each subscription, as Feed::Report() does. Never blocks for a
+  /// subscriber.
   /// \throws std::bad_alloc
+  /// (N1, N2)
   [[nodiscard]] std::vector<SubscriberReport> Report() const {
     return feed_.Report();
   }

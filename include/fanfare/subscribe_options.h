@@ -5,13 +5,18 @@
 // SubscribeOptions: what a feed does when this subscriber is slow, what the
 // subscriber is called, and what it receives first.
 //
-//   // The latest value only, for a display:
-//   feed.Subscribe(Channel<Tick>(1), {.overflow = Overflow::kDropOldest});
-//   // A log that loses nothing, unless it is stuck for five seconds:
-//   feed.Subscribe(log, {.name = "audit log",
-//                        .overflow = Overflow::kEnd,
-//                        .patience = 5s,
-//                        .close_channel = true});
+//   // A display receives the latest value only.
+//   Channel<Tick> latest(1);
+//   Subscription display =
+//       ticks.Subscribe(latest, {.overflow = Overflow::kDropOldest});
+//
+//   // A log loses nothing, unless it is stuck for five seconds.
+//   Channel<Tick> log(1000);
+//   Subscription logging =
+//       ticks.Subscribe(log, {.name = "audit log",
+//                             .overflow = Overflow::kEnd,
+//                             .patience = 5s,
+//                             .close_channel = true});
 
 #include <cstddef>
 #include <cstdint>
@@ -27,29 +32,30 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// Says what a Send does with its value when the channel of a subscription
-/// stays full.
+/// Determines what a Send does with its value when the channel of a
+/// subscription stays full: the policy of the subscription.
 ///
 /// A policy protects the senders from this subscriber. It does not protect this
 /// subscriber from others: a Send that waits for another channel makes this one
-/// wait for the next value.
-/// (O6)
+/// wait for the next value. (O6)
 enum class Overflow : std::uint8_t {
-  /// Send() waits for room, as in Go. The default.
+  /// Send() waits for room, as in Go. This is the default.
   kWait,
-  /// The value is not delivered to this channel.
+  /// The value is not delivered to this channel. Send() does not count it.
   kDropNewest,
-  /// The oldest value in the channel makes room for it. With a Channel(1) the
-  /// subscriber receives the latest value only.
+  /// The oldest value in the channel makes room for the new one, which Send()
+  /// counts as accepted. On a channel of capacity 1, the subscriber receives
+  /// the latest value only.
   kDropOldest,
-  /// The subscription ends, and Err() delivers a SlowSubscriber.
+  /// The subscription ends, and Err() delivers a SlowSubscriber. Send() does
+  /// not count the value.
   kEnd,
 };
 
-/// A line of the user's code: where a channel was subscribed.
+/// Identifies a line of the user's code: where a channel was subscribed.
 class CallSite {
  public:
-  /// Returns the line of the call that this function is a default argument of.
+  /// Returns the place of the call that has this call as a default argument.
   [[nodiscard]] static constexpr CallSite Here(
       const char* file = __builtin_FILE(),
       std::uint32_t line = __builtin_LINE()) noexcept {
@@ -73,34 +79,42 @@ class CallSite {
 
 /// The options of Feed::Subscribe().
 struct SubscribeOptions {
-  /// What the subscription is called in reports and errors. If the name is
-  /// empty, it is the file and the line of the call of Subscribe().
+  /// The name of the subscription in reports and errors. If it is empty, the
+  /// file and the line of the call of Subscribe() are used instead.
   std::string name = {};
-  /// What happens when the channel stays full. (O1, O3, O4)
+  /// What a Send does when the channel stays full. (O3)
   Overflow overflow = Overflow::kWait;
-  /// For how long the channel may stay full without a receive before `overflow`
-  /// acts.
+  /// How long the channel may stay full without a receive before `overflow`
+  /// acts. If it is zero, `overflow` acts at once. With Overflow::kWait, it
+  /// must be zero.
   ///
   /// The time begins with the first Send that finds the channel full. Once it
   /// has run out, that Send and all later ones act at once, until the next
-  /// receive. If the patience is zero, `overflow` acts at once. (O1)
+  /// receive. A value that Overflow::kDropOldest takes out does not count as
+  /// received. (O1)
+  ///
+  /// A Send waits for the channel until its own limit is reached or the
+  /// patience has run out, whichever comes first. At its own limit, `overflow`
+  /// does not act: the channel misses the value. TrySend() and SendReady() do
+  /// not wait. If the patience has not run out, the channel misses their value
+  /// as well. (O4)
   std::chrono::nanoseconds patience = {};
   /// Whether the channel is closed when the subscription ends, for whatever
-  /// reason. What is in the channel can still be received, so a loop over the
-  /// channel ends with the subscription. (O7)
+  /// reason. The values in the channel can still be received, and then a loop
+  /// over the channel ends. (O7)
   bool close_channel = false;
-  /// How many of the latest values to deliver first. The feed delivers as many
-  /// of them as it has kept (FeedOptions::replay) and the channel has room for.
-  /// (V1)
+  /// How many of the latest values to deliver first; at most the capacity of
+  /// the channel. The feed delivers as many of them as it has kept
+  /// (FeedOptions::replay) and the channel has room for. (V1)
   std::size_t replay = 0;
 };
 
-/// The error of a subscription that Overflow::kEnd has ended.
+/// Is what Err() delivers for a subscription that Overflow::kEnd has ended.
 /// (O7)
 class SlowSubscriber : public std::runtime_error {
  public:
-  /// Constructs the error of the subscription `name`, whose channel had been
-  /// full for `waited`, with `queued` values in it.
+  /// Constructs the error of the subscription `name`. Its channel had been full
+  /// for `waited`, with `queued` values in it.
   ///
   /// \throws std::bad_alloc
   SlowSubscriber(std::string_view name, std::chrono::nanoseconds waited,
@@ -122,8 +136,8 @@ class SlowSubscriber : public std::runtime_error {
   [[nodiscard]] std::string_view name() const noexcept {
     return {what(), name_size_};
   }
-  /// Returns for how long the channel had been full without a receive. Zero if
-  /// the subscription has no patience.
+  /// Returns how long the channel had been full without a receive; zero if the
+  /// subscription has no patience.
   [[nodiscard]] std::chrono::nanoseconds waited() const noexcept {
     return waited_;
   }

@@ -3,6 +3,10 @@
 #define FANFARE_SUBSCRIBER_REPORT_H_
 
 // SubscriberReport: one subscription in the report of a feed.
+//
+//   for (const SubscriberReport& one : feed.Report()) {
+//     if (one.stats.blocks) Warn(one.name, "holds up a Send");
+//   }
 
 #include <cstddef>
 #include <cstdint>
@@ -16,14 +20,15 @@
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
-/// One subscription in Feed::Report().
+/// Describes one subscription in Feed::Report() and for a stall handler
+/// (FeedOptions::on_stall). (N2, N4)
 struct SubscriberReport {
   /// The name that SubscribeOptions gave, or else the file and the line of the
   /// call of Subscribe().
   std::string name;
   /// Where the channel was subscribed.
   CallSite where;
-  /// What happens when the channel stays full.
+  /// What a Send does when the channel stays full.
   Overflow overflow;
   /// What became of the values.
   SubscriberStats stats;
@@ -36,32 +41,43 @@ struct SubscriberReport {
 
 namespace detail {
 
-inline bool Member::ReadStats(SubscriberStats& stats) const noexcept {
-  const Policy* const options = policy();
-  const bool counts = tally.counts();
-  // The feed's count is read last: it was written before these.
-  stats.missed = tally.missed.Get();
-  if (options != nullptr) {
-    stats.dropped = options->dropped.Get();
-    stats.evicted = options->evicted.Get();
-    stats.replayed = options->replayed.Get();
+inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
+  const Policy* const policy = member.policy();
+  const Tally& tally = member.tally;
+  Tally::Reading now{};
+  // No Send passes the channel meanwhile. One that fails to copy its value does
+  // not come so far, and one may be about to count what it did not deliver. The
+  // counts belong together if these two are the same before and after.
+  const auto read = [&]() noexcept {
+    const auto missed = [&] { return tally.missed.Get(); };
+    const auto dropped = [&]() -> std::uint64_t {
+      return policy != nullptr ? policy->dropped.Get() : 0;
+    };
+    do {
+      stats.missed = missed();
+      stats.dropped = dropped();
+      now = tally.Read(member.feed().sent());
+    } while (missed() != stats.missed || dropped() != stats.dropped);
+  };
+  const ChannelEnds::Snapshot in_channel =
+      member.channel().Look(member.offer, read);
+  if (policy != nullptr) {
+    stats.evicted = policy->evicted.Get();
+    stats.replayed = policy->replayed.Get();
   }
   stats.blocked =
       std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
-  stats.offered = tally.Offered(feed().sent());
-  const ChannelEnds::Snapshot now = channel().Look(offer);
-  stats.queued = now.size;
-  stats.capacity = channel().capacity();
-  stats.blocks = counts && now.queued;
-  if (stats.blocks) stats.blocking = feed().waited();
+  stats.offered = now.offered;
+  stats.queued = in_channel.size;
+  stats.capacity = member.channel().capacity();
+  stats.blocks = now.counts && in_channel.queued;
+  if (stats.blocks) stats.blocking = member.feed().waited();
   // The last value is not decided, or was never offered.
-  if (counts && (now.queued || now.refused) && stats.offered > 0) {
-    --stats.offered;
-  }
+  const bool undecided = in_channel.queued || in_channel.refused;
+  if (now.counts && undecided && stats.offered > 0) --stats.offered;
   const std::uint64_t not_delivered = stats.dropped + stats.missed;
   if (stats.offered < not_delivered) stats.offered = not_delivered;
   stats.delivered = stats.offered - not_delivered;
-  return true;
 }
 
 inline SubscriberReport ReportOn(const Member& member, Place where) {
@@ -72,7 +88,7 @@ inline SubscriberReport ReportOn(const Member& member, Place where) {
                               ? static_cast<Overflow>(policy->when_full)
                               : Overflow::kWait,
                           {}};
-  member.ReadStats(report.stats);
+  detail::ReadStats(member, report.stats);
   return report;
 }
 

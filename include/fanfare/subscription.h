@@ -7,10 +7,9 @@
 // stream has ended, and why. Feed::Subscribe() returns a Subscription;
 // NewSubscription() runs a producer function as one.
 //
-//   Channel<int> numbers;
+//   Channel<int> numbers(8);
 //   Subscription subscription = NewSubscription([=](std::stop_token stop) {
-//     for (int i = 0; numbers.Send(i, stop); ++i) {
-//     }
+//     for (int i = 0; !stop.stop_requested(); ++i) numbers.Send(i, stop);
 //   });
 //   Use(numbers.Receive());
 //   subscription.Unsubscribe();  // requests a stop and waits for the producer
@@ -147,17 +146,20 @@ class Subscription {
   /// Never blocks.
   /// \returns True if the subscription has ended, so that Err() is closed, or
   /// if the handle is empty.
-  /// (U1)
+  /// (U1, L4)
   [[nodiscard]] bool ended() const noexcept {
     return !state_ ||
            state_->stage() == detail::SubscriptionState::Stage::kEnded;
   }
 
-  /// Says what became of the values that a feed offered to this subscription.
+  /// Returns what became of the values that a feed offered to this
+  /// subscription.
   ///
   /// Never waits for a Send. The numbers can still be read after the
-  /// subscription has ended, also if the feed is gone.
-  /// \returns std::nullopt if this is not a subscription of a feed.
+  /// subscription has ended, even if the feed has been destroyed.
+  /// \returns The numbers, if Feed::Subscribe(), Listen() or State::Subscribe()
+  /// has returned the subscription, or if SubscriptionScope::Track() has
+  /// wrapped such a one; std::nullopt otherwise.
   /// (N1, N2)
   [[nodiscard]] std::optional<SubscriberStats> Stats() const noexcept {
     SubscriberStats stats;

@@ -109,21 +109,50 @@ SubscribeOptions AnyOptions(Dice& dice, std::size_t capacity) {
   return options;
 }
 
-// The life of one subscription, from Subscribe until its channel is drained.
-template <typename T>
-Sums Subscribe(Feed<Numbered<T>>& feed, Dice& dice) {
-  constexpr std::size_t kCapacities[] = {0, 1, 2, 16};
-  Sums sums;
-  const Channel<Numbered<T>> channel(kCapacities[dice(4)]);
-  const SubscribeOptions options = AnyOptions(dice, channel.capacity());
-  const Subscription subscription = feed.Subscribe(channel, options);
+// One subscription, from Subscribe until its channel is drained.
+struct Life {
+  Subscription subscription;
+  SubscribeOptions options;
   std::uint64_t received = 0;
-  std::uint64_t last = 0;
   std::uint64_t gaps = 0;
+  Sums sums;
+
+  // Judges its statistics, once no Send is in progress any more. (Before, the
+  // last value may count although the Send had not come to this subscription.)
+  void Judge() {
+    const auto stats = *subscription.Stats();
+    const Tally tally = TallyOf(stats);
+    if (tally.unaccounted != 0) ++sums.unbalanced;
+    if (received != tally.replayed + tally.delivered - tally.evicted) {
+      ++sums.lost;
+    }
+    if (gaps > tally.dropped + tally.missed + tally.evicted) {
+      ++sums.unexplained;
+    }
+    const bool slow = AsSlow(subscription.Err().TryReceive()).has_value();
+    // The value that made it end was dropped; without one, it was unsubscribed.
+    if (slow && (options.overflow != Overflow::kEnd || tally.dropped != 1)) {
+      ++sums.misreported;
+    }
+    sums.delivered = tally.delivered;
+    sums.acted = tally.dropped + tally.evicted;
+    sums.replayed = tally.replayed;
+    sums.slow = slow ? 1 : 0;
+  }
+};
+
+template <typename T>
+Life Subscribe(Feed<Numbered<T>>& feed, Dice& dice) {
+  constexpr std::size_t kCapacities[] = {0, 1, 2, 16};
+  Life life;
+  const Channel<Numbered<T>> channel(kCapacities[dice(4)]);
+  life.options = AnyOptions(dice, channel.capacity());
+  life.subscription = feed.Subscribe(channel, life.options);
+  std::uint64_t last = 0;
   const auto count = [&](const Numbered<T>& next) {
-    ++received;
-    if (next.number <= last) ++sums.unordered;
-    if (last != 0) gaps += next.number - last - 1;
+    ++life.received;
+    if (next.number <= last) ++life.sums.unordered;
+    if (last != 0) life.gaps += next.number - last - 1;
     last = next.number;
   };
   // The channel is closed if the policy ends the subscription meanwhile.
@@ -131,25 +160,11 @@ Sums Subscribe(Feed<Numbered<T>>& feed, Dice& dice) {
     if (dice(8) == 0) WaitFor(std::chrono::microseconds(dice(200)));
     const auto next = channel.ReceiveFor(1ms);
     if (next.has_value()) count(*next);
-    if (TallyOf(subscription).unaccounted != 0) ++sums.unbalanced;
+    if (TallyOf(life.subscription).unaccounted != 0) ++life.sums.unbalanced;
   }
-  subscription.Unsubscribe();
+  life.subscription.Unsubscribe();
   for (const Numbered<T>& next : channel) count(next);
-  const auto stats = *subscription.Stats();
-  const Tally tally = TallyOf(stats);
-  if (tally.unaccounted != 0) ++sums.unbalanced;
-  if (received != tally.replayed + tally.delivered - tally.evicted) ++sums.lost;
-  if (gaps > tally.dropped + tally.missed + tally.evicted) ++sums.unexplained;
-  const bool slow = AsSlow(subscription.Err().TryReceive()).has_value();
-  // The value that made it end was dropped; without one, it was unsubscribed.
-  if (slow && (options.overflow != Overflow::kEnd || tally.dropped != 1)) {
-    ++sums.misreported;
-  }
-  sums.delivered = tally.delivered;
-  sums.acted = tally.dropped + tally.evicted;
-  sums.replayed = tally.replayed;
-  sums.slow = slow ? 1 : 0;
-  return sums;
+  return life;
 }
 
 }  // namespace
@@ -171,15 +186,23 @@ TEMPLATE_TEST_CASE(
       while (!done) sums.taken += SendOne(feed, dice);
       return sums;
     });
+    std::vector<std::vector<Life>> lives(kSubscribers);
     Crowd receiving(kSubscribers, [&](std::size_t i) {
       Dice dice(100 * round + 50 + static_cast<std::uint32_t>(i));
-      Sums sums;
-      for (int life = 0; life < 20; ++life) sums += Subscribe(feed, dice);
-      return sums;
+      for (int life = 0; life < 20; ++life) {
+        lives[i].push_back(Subscribe(feed, dice));
+      }
+      return Sums();
     });
-    Sums sums = receiving.Sum();
+    static_cast<void>(receiving.Sum());
     done = true;
-    sums += sending.Sum();
+    Sums sums = sending.Sum();
+    for (std::vector<Life>& of_thread : lives) {
+      for (Life& life : of_thread) {
+        life.Judge();
+        sums += life.sums;
+      }
+    }
     CHECK(sums.taken == sums.delivered);
     all += sums;
   }

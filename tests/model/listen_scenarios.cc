@@ -29,9 +29,16 @@ using Task = std::function<void()>;
 // An executor, and what its thread does.
 class Tasks {
  public:
-  void operator()(Task task) const { tasks_.Send(std::move(task)); }
-  void Run() const {
-    for (const Task& task : tasks_) task();
+  void operator()(Task task) {
+    Expect(++posted_ == 1, "two tasks are posted at once");
+    tasks_.Send(std::move(task));
+  }
+  // Destroys each task before the next one comes.
+  void Run() {
+    while (const std::optional<Task> task = tasks_.Receive()) {
+      --posted_;
+      (*task)();
+    }
   }
   void DropAll() const {
     while (tasks_.Receive()) {
@@ -41,6 +48,7 @@ class Tasks {
 
  private:
   Channel<Task> tasks_{3};
+  int posted_ = 0;
 };
 
 // Counts its calls, and looks whether two run at once.
@@ -102,7 +110,7 @@ void TasksOfOneThatIsUnsubscribed() {
   Handler handler;
   std::optional<int> calls;
   const Subscription subscription =
-      Listen(tasks, feed, std::ref(handler), {.capacity = kCapacity});
+      Listen(std::ref(tasks), feed, std::ref(handler), {.capacity = kCapacity});
   Scheduler::Interleave({[&] {
                            feed.Send(1);
                            feed.Send(2);
@@ -125,7 +133,7 @@ void TasksOfAClosedFeed() {
   Handler handler;
   std::size_t sent = 0;
   const Subscription subscription =
-      Listen(tasks, feed, std::ref(handler), {.capacity = 1});
+      Listen(std::ref(tasks), feed, std::ref(handler), {.capacity = 1});
   Scheduler::Interleave({[&] {
                            sent += feed.Send(1);
                            sent += feed.Send(2);
@@ -140,12 +148,32 @@ void TasksOfAClosedFeed() {
   Expect(handler.calls() == static_cast<int>(sent), "a value is lost");
 }
 
+// By the thread that has sent; the executor has two threads.
+void TasksOfAFeedThatCloses() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  const Subscription subscription =
+      Listen(std::ref(tasks), feed, std::ref(handler), {.capacity = 0});
+  const auto run = [&] { tasks.Run(); };
+  Scheduler::Interleave({[&] {
+                           feed.Send(1);
+                           feed.Send(2);
+                           feed.Close();
+                           Expect(!subscription.Err().Receive(),
+                                  "an error of nobody's");
+                           tasks.Close();
+                         },
+                         run, run});
+  Expect(handler.calls() == 2, "a value is lost or doubled");
+}
+
 void TasksThatAreDropped() {
   Feed<int> feed;
   Tasks tasks;
   Handler handler;
   const Subscription subscription =
-      Listen(tasks, feed, std::ref(handler), {.capacity = 0});
+      Listen(std::ref(tasks), feed, std::ref(handler), {.capacity = 0});
   Scheduler::Interleave({[&] {
                            feed.Send(1);
                            feed.Send(2);
@@ -164,15 +192,17 @@ void TasksThatAreDropped() {
 void ExecutorThatThrows() {
   Feed<int> feed;
   Tasks tasks;
-  Handler handler;
+  const Channel<int> leave;
   const auto executor = [&](Task task) {
     tasks(std::move(task));
     throw 1;
   };
   const Subscription subscription =
-      Listen(executor, feed, std::ref(handler), {.capacity = 1});
+      Listen(executor, feed, [&](int) { static_cast<void>(leave.Receive()); },
+             {.capacity = 1});
   Scheduler::Interleave({[&] { feed.Send(1); }, [&] { tasks.Run(); },
                          [&] {
+                           leave.Close();
                            Expect(subscription.Err().Receive().has_value(),
                                   "the error is lost");
                            tasks.Close();
@@ -185,7 +215,7 @@ void TwoThatUnsubscribeTasks() {
   Tasks tasks;
   Handler handler;
   std::optional<Subscription> subscription(
-      Listen(tasks, feed, std::ref(handler), {.capacity = 1}));
+      Listen(std::ref(tasks), feed, std::ref(handler), {.capacity = 1}));
   feed.Send(1);
   tasks.Close();
   Scheduler::Interleave(
@@ -207,8 +237,9 @@ void TasksDuringASendThatWaits() {
   const Channel<int> handled(1);
   const Channel<int> full;
   std::size_t sent = 0;
-  const Subscription subscription = Listen(
-      tasks, feed, [&](int value) { handled.Send(value); }, {.capacity = 1});
+  const Subscription subscription =
+      Listen(std::ref(tasks), feed, [&](int value) { handled.Send(value); },
+             {.capacity = 1});
   const Subscription other = feed.Subscribe(full);
   Scheduler::Interleave({[&] { sent = feed.Send(1); }, [&] { tasks.Run(); },
                          [&] {
@@ -230,6 +261,8 @@ constexpr std::array kScenarios = {
              TasksOfOneThatIsUnsubscribed<0>},
     Scenario{"listen_tasks_close", "tasks of a closed feed lose no value",
              TasksOfAClosedFeed},
+    Scenario{"listen_tasks_two", "two threads never run calls at once",
+             TasksOfAFeedThatCloses},
     Scenario{"listen_tasks_blocked",
              "a task is posted before its Send waits for another channel",
              TasksDuringASendThatWaits},

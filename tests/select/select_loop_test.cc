@@ -96,7 +96,7 @@ void CheckEnd(const Subscription& subscription, const std::string& expected,
 }
 
 TEST_CASE(
-    "S9 U1: OnEnd tells of every kind of subscription that it has ended") {
+    "S9 L4 U1: OnEnd tells of every kind of subscription that it has ended") {
   const Channel<int> channel(1);
   SECTION("a feed's, when the feed is closed") {
     Feed<int> feed;

@@ -3,8 +3,9 @@
 #define FANFARE_TESTING_MANUAL_CLOCK_H_
 
 // ManualClock: a clock for tests, which only the test moves. All timeouts of
-// the library then follow it: those of Send, Receive and Select, and the
-// backoff of Resubscribe. A test of an hour takes a millisecond.
+// the library then follow it: those of Send, Receive and Select, the patience
+// of a subscription, and the backoff of Resubscribe. A test of an hour takes a
+// millisecond.
 //
 //   #include <fanfare/testing/manual_clock.h>  // before every other header
 //   #include <fanfare/fanfare.h>
@@ -90,14 +91,16 @@ class ManualClock {
     return world.now;
   }
 
-  /// Moves time on by `by`, and wakes the threads whose time has come.
+  /// Moves time on by `by`, and wakes the threads that sleep until then.
   ///
   /// Never blocks: the threads may still be about to wake up when the call
   /// returns.
   static void Advance(duration by);
 
-  /// Blocks until a thread sleeps in the library with a timeout that has not
-  /// passed. A thread that something else has woken does not count any more.
+  /// Waits for a thread that sleeps in the library with a timeout.
+  ///
+  /// Blocks until there is such a thread. A thread does not count any more if
+  /// its timeout has passed, or if another event has woken it.
   /// \returns how long the thread that wakes up first has to sleep.
   static duration AwaitSleeper() {
     World& world = TheWorld();

@@ -256,7 +256,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
 
   // Marks a slow exit and revokes all biases: before the holder may block on a
   // lock. (A Send that is about to wait for receivers does the same in two
-  // steps, in Delivery::Offer.)
+  // steps, in SlowChannels::Settle and Delivery::Offer.)
   FANFARE_COLD void LeaveFastPath() noexcept {
     turnstile.MarkSlowExit();
     RevokeBiases();

@@ -19,6 +19,10 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+// Says what became of the values. Defined in subscriber_report.h, which knows
+// the type.
+inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept;
+
 // Takes the place of the copy if a subscription needs no memory for one.
 struct NoCopy {};
 
@@ -39,6 +43,11 @@ class FeedSubscription final : public Member {
     T* const copy = std::construct_at(copy_.get(), value);
     offer.owns_value = true;
     return *copy;
+  }
+
+  bool ReadStats(SubscriberStats& stats) const noexcept override {
+    detail::ReadStats(*this, stats);
+    return true;
   }
 
   // See Policy::ReplaceVerb.

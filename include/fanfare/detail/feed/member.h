@@ -41,10 +41,6 @@ class Member : public SubscriptionState {
     return line_ == kHasPolicy ? options_.policy->next : options_.next;
   }
 
-  // (Declared inline: otherwise every program would carry this class. Defined
-  // in subscriber_report.h, which knows the type.)
-  inline bool ReadStats(SubscriberStats& stats) const noexcept override;
-
   // Gives the subscription options, before any other thread knows it.
   // Takes the policy over.
   void SetPolicy(Policy& policy) noexcept {

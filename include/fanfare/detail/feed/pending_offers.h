@@ -8,7 +8,7 @@
 // A channel that stays full queues its offer; the operation lives in the
 // member. The receiver that makes room also takes the value and notifies the
 // Send's waker, which counts. So a Send to N full channels costs O(N) and one
-// wake-up. These functions block on nothing: FeedCore::Await() says what a
+// wake-up. These functions block on nothing: SlowChannels::Await() says what a
 // thread does in between.
 
 #include <cstddef>
@@ -23,8 +23,8 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class PendingOffers {
  public:
-  // Called with a member whose channel refuses the value, because it is closed
-  // or the subscription has ended.
+  // Called with a member if its channel refuses the value, because the channel
+  // is closed or the subscription has ended.
   using Refused = FunctionRef<void(Member&)>;
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
@@ -48,7 +48,7 @@ class PendingOffers {
     }
   }
 
-  // Makes the offers again, up to the first whose channel is still full.
+  // Makes the offers again, up to the first to a channel that is still full.
   // Returns kPending if there is one. Adds to `taken` the number of channels
   // that took the value.
   Outcome Retry(const ChannelVerbs& verbs, Refused refused,

@@ -88,6 +88,8 @@ struct Policy {
   bool full = false;
   std::uint64_t seen = 0;
   Clock::time_point since{};
+  // Whether the Send in progress waits for the channel, as far as it knows.
+  bool waited_for = false;
 
   Count dropped;   // values that were not delivered because of this policy
   Count evicted;   // values that were taken out for later ones

@@ -60,6 +60,7 @@ class SlowChannels {
     may_bias = may_bias && !may_wait;
     if (may_wait) {
       feed.turnstile.MarkSlowExit();
+      if (member.policy() != nullptr) member.policy()->waited_for = true;
       return Fate::kWaits;
     }
     member.tally.missed.Add();
@@ -147,7 +148,7 @@ class SlowChannels {
                           : Deadline::Never();
       if (!pending_.has_policy()) return next;
       for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
-        if (!HasPatience(*m)) continue;
+        if (!HasPatience(*m) || !m->policy()->waited_for) continue;
         const Deadline acts = Deadline::At(m->policy()->RunsOutAt());
         if (acts.Before(next)) next = acts;
       }
@@ -162,14 +163,19 @@ class SlowChannels {
       return withdrawn_ + missed;
     }
 
-    // Lets the policies act whose patience has run out. Returns true if that
+    // Lets the policies act that have no patience left. Returns true if that
     // completed the last offers.
     bool ActOnSlow() noexcept {
       if (!pending_.has_policy()) return false;
       const Clock::duration time = waited();
       std::ptrdiff_t count = 0;
       PendingOffers acted = pending_.Extract([&](Member& m) {
-        if (!RunsOut(feed_, m) || !m.channel().CancelSend(m.offer)) {
+        if (!HasPatience(m) || !m.policy()->waited_for) return false;
+        // A channel that has taken the value meanwhile needs no patience until
+        // the next Send finds it full.
+        m.policy()->waited_for = m.channel().Look(m.offer).queued;
+        if (!m.policy()->waited_for || !RunsOut(feed_, m) ||
+            !m.channel().CancelSend(m.offer)) {
           return false;
         }
         bool may_bias = false;
@@ -263,7 +269,7 @@ class SlowChannels {
     return Fate::kNotTaken;
   }
 
-  // Ends a member whose channel refused the value.
+  // Ends a member after its channel refused the value.
   static void EndClosed(FeedCore& feed, Member& member) noexcept {
     member.DestroyCopy();
     feed.LeaveFastPath();

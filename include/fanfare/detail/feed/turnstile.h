@@ -128,25 +128,31 @@ class Turnstile : public BiasOwner {
 
   // The remaining functions must be called without the mutex.
 
-  // Enters, or queues the operation and waits. Returns kDone if the thread has
-  // entered or the holder has completed the operation. Returns kClosed if the
-  // turnstile is closed, or if it is entered and the thread must not wait.
-  // Returns kPending if the deadline or the stop came first.
+  // Enters, or queues the operation, which is completed with kDone once it has
+  // the turn or the holder has done its work. Returns kDone if this thread has
+  // entered, kPending if the operation is queued, and kClosed if the turnstile
+  // is closed, or is entered and the operation must not wait.
+  Outcome Start(Operation& operation, bool may_wait) noexcept {
+    const std::lock_guard lock(mutex_);
+    assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
+    if (closed()) return Outcome::kClosed;
+    if (EnterOrDelegate()) return Outcome::kDone;
+    if (!may_wait) return Outcome::kClosed;
+    queue_.Append(operation);
+    ++in_flight_;
+    return Outcome::kPending;
+  }
+  // Takes out an operation whose waiter has given up.
+  void Cancel(Operation& operation) noexcept { EndCall(&operation); }
+
+  // Does both for a thread, which waits in between. Returns kPending if the
+  // deadline or the stop came first.
   Outcome Enter(Operation& operation, bool may_wait, const Deadline& deadline,
                 const std::stop_token& stop) {
     return WaitFor(
         operation, deadline, stop,
-        [this, may_wait](Operation& waiting) {
-          const std::lock_guard lock(mutex_);
-          assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
-          if (closed()) return Outcome::kClosed;
-          if (EnterOrDelegate()) return Outcome::kDone;
-          if (!may_wait) return Outcome::kClosed;
-          queue_.Append(waiting);
-          ++in_flight_;
-          return Outcome::kPending;
-        },
-        [this](Operation& waiting) { EndCall(&waiting); });
+        [this, may_wait](Operation& o) { return Start(o, may_wait); },
+        [this](Operation& o) { Cancel(o); });
   }
 
   // Ends a call that is counted. The operation of a call that gave up may still

@@ -111,6 +111,15 @@ void PutReceivesFirst(Span cases) {
   }
 }
 
+// Returns whether one of `cases` depends on another thread.
+template <typename Span>
+bool HasPeer(Span cases) {
+  for (const Case* const one : cases) {
+    if (one->has_peer()) return true;
+  }
+  return false;
+}
+
 // Blocks until one of `cases`, all of which were started, has won.
 template <typename Span>
 Operation& AwaitWinner(Span cases, ThreadWaiter& waiter) {
@@ -127,15 +136,10 @@ Operation& AwaitWinner(Span cases, ThreadWaiter& waiter) {
   }
 }
 
-// Chooses and performs one of `cases`, and reorders `cases`. Returns null if
-// none of them can ever become ready.
-//
-// If `needs_peer`, timeouts and stops alone do not count. A timeout that has
-// expired when Select starts then comes after all other cases, so that it is
-// noticed if only timeouts and stops are left.
+// Shuffles the cases that may wait, and moves the case that is chosen
+// otherwise, if there is one, to `otherwise`. Returns the cases that may wait.
 template <typename Span>
-Case* Choose(Span cases, bool needs_peer = false) {
-  Case* otherwise = nullptr;
+Span Arm(Span cases, Case*& otherwise) {
   bool has_end = false;
   std::size_t count = 0;
   for (Case* const candidate : cases) {
@@ -154,45 +158,78 @@ Case* Choose(Span cases, bool needs_peer = false) {
   }
   cases = cases.first(count);
   if (has_end) detail::PutReceivesFirst(cases);
-  for (;;) {
-    // Is one ready? Cases that can never be ready are left out from now on.
-    count = 0;
-    bool has_peer = false;
-    Case* expired = nullptr;
-    for (Case* const candidate : cases) {
-      const Case::State state = candidate->Try();
-      if (state == Case::State::kReady) {
-        if (!needs_peer || candidate->kind != Case::Kind::kTimeout) {
-          return candidate;
-        }
-        expired = candidate;
-      } else if (state == Case::State::kWaiting) {
-        cases[count++] = candidate;
-        has_peer = has_peer || candidate->has_peer();
-      }
-    }
-    cases = cases.first(count);
-    if (needs_peer && !has_peer) return nullptr;
-    if (expired != nullptr) return expired;
-    if (otherwise != nullptr || cases.empty()) return otherwise;
+  return cases;
+}
 
-    // Starts all cases, and stops at the first that is decided.
-    ThreadWaiter waiter;
-    Operation again;
-    std::size_t started = 0;
-    Case::State state = Case::State::kWaiting;
-    while (started < cases.size() && state == Case::State::kWaiting) {
-      state = cases[started++]->Start(waiter);
+// Performs the first case that is ready, and returns it, or null. Leaves out
+// the cases that can never be ready.
+//
+// If `needs_peer`, a timeout comes after all other cases.
+template <typename Span>
+Case* TryAll(Span& cases, bool needs_peer) {
+  std::size_t count = 0;
+  Case* expired = nullptr;
+  for (Case* const candidate : cases) {
+    const Case::State state = candidate->Try();
+    if (state == Case::State::kReady) {
+      if (!needs_peer || candidate->kind != Case::Kind::kTimeout) {
+        return candidate;
+      }
+      expired = candidate;
+    } else if (state == Case::State::kWaiting) {
+      cases[count++] = candidate;
     }
-    // kNever: a case can never be ready any more, and the rest is tried again.
-    Operation& winner = state == Case::State::kReady ? *cases[started - 1]
-                        : state == Case::State::kNever
-                            ? waiter.GiveUp(again)
-                            : detail::AwaitWinner(cases, waiter);
-    for (Case* const candidate : cases.first(started)) candidate->Cancel();
-    if (&winner != &again && static_cast<Case&>(winner).CanRun()) {
-      return &static_cast<Case&>(winner);
-    }
+  }
+  cases = cases.first(count);
+  return expired;
+}
+
+// Starts the cases, and stops at the first that is decided. Sets `started` to
+// the number of cases that were started, and returns the state of the last.
+template <typename Span>
+Case::State StartAll(Span cases, Waiter& waiter, std::size_t& started) {
+  auto state = Case::State::kWaiting;
+  started = 0;
+  while (started < cases.size() && state == Case::State::kWaiting) {
+    state = cases[started++]->Start(waiter);
+  }
+  return state;
+}
+
+// Starts the cases and blocks until one of them has won. Returns null if none
+// has, because a case can never be ready any more.
+template <typename Span>
+Case* WaitForOne(Span cases) {
+  ThreadWaiter waiter;
+  Operation none;
+  std::size_t started;
+  const Case::State state = detail::StartAll(cases, waiter, started);
+  Operation& winner = state == Case::State::kReady ? *cases[started - 1]
+                      : state == Case::State::kNever
+                          ? waiter.GiveUp(none)
+                          : detail::AwaitWinner(cases, waiter);
+  for (Case* const candidate : cases.first(started)) candidate->Cancel();
+  return &winner == &none ? nullptr : &static_cast<Case&>(winner);
+}
+
+// Chooses and performs one of `cases`, and reorders `cases`. Returns null if
+// none of them can ever become ready.
+//
+// If `needs_peer`, timeouts and stops alone do not count. A timeout that has
+// expired when Select starts then comes after all other cases, so that it is
+// noticed if only timeouts and stops are left.
+template <typename Span>
+Case* Choose(Span cases, bool needs_peer = false) {
+  Case* otherwise = nullptr;
+  cases = detail::Arm(cases, otherwise);
+  for (;;) {
+    Case* const ready = detail::TryAll(cases, needs_peer);
+    if (ready != nullptr && ready->kind != Case::Kind::kTimeout) return ready;
+    if (needs_peer && !detail::HasPeer(cases)) return nullptr;
+    if (ready != nullptr) return ready;
+    if (otherwise != nullptr || cases.empty()) return otherwise;
+    Case* const winner = detail::WaitForOne(cases);
+    if (winner != nullptr && winner->CanRun()) return winner;
   }
 }
 
@@ -225,8 +262,7 @@ template <std::size_t kCount>
 std::size_t ChooseAndRunLoop(std::array<Case*, kCount> cases,
                              std::size_t none) {
   std::size_t count = detail::Number(std::span(cases));
-  bool has_peer = false;
-  for (const Case* one : cases) has_peer = has_peer || one->has_peer();
+  const bool has_peer = detail::HasPeer(std::span(cases).first(count));
   for (;;) {
     auto shuffled = cases;
     Case* const chosen =

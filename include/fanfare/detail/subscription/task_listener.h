@@ -213,14 +213,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
         return Outcome::kPending;
       }
     }
-    CancelReceive();
-    return Outcome::kClosed;
-  }
-
-  // If the receive is completed already, OnReceived() is called nevertheless.
-  void CancelReceive() noexcept {
-    if (channel_.CancelReceive(receive_))
-      Ref<TaskListener>::Adopt(this).reset();
+    return Outcome::kClosed;  // End() calls off the receive
   }
 
   void OnReceived(Outcome outcome) noexcept override {
@@ -304,17 +297,14 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
 
   // Ends the subscription, or leaves that to the task that runs.
   void AskToEnd(std::exception_ptr error) noexcept {
-    bool idle;
     {
       const std::lock_guard lock(mutex_);
       if (state_ == State::kEnding) return;
       asked_.store(true, std::memory_order_relaxed);
       if (error_ == nullptr) error_ = std::move(error);
       if (state_ == State::kRunning) return;
-      idle = state_ == State::kIdle;
       state_ = State::kEnding;
     }
-    if (idle) CancelReceive();
     End();
   }
 
@@ -334,6 +324,8 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   void End() noexcept {
     {
       const RunningScope inside(*this);
+      // This closes the channel. A receive that is still queued is completed,
+      // and from now on no other thread touches the target.
       source_->Unsubscribe();
       if (error_ == nullptr) error_ = source_->TakeError();
       do {
