@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <fanfare/fanfare.h>
+#include <fanfare/feed_options.h>
 
 #include "random_record.h"
 #include "random_values.h"
@@ -42,6 +43,7 @@ struct Plan {
     drops_feeds = dice(3) == 0;
     // Some kinds of calls come more often than others.
     for (auto& weight : weights) weight = 1 + dice(8);
+    history = dice(3);
   }
 
   Dice dice;
@@ -56,6 +58,7 @@ struct Plan {
   bool closes_scopes;
   bool closes_feeds;
   bool drops_feeds;
+  std::uint32_t history;  // of the first feed
   std::array<std::uint32_t, 11> weights{};
 };
 
@@ -73,7 +76,8 @@ struct Place {
 // A feed that tells when its end begins.
 template <typename T>
 struct OwnFeed {
-  explicit OwnFeed(FeedRecord& its) : record(&its) {}
+  explicit OwnFeed(FeedRecord& its)
+      : record(&its), feed(fanfare::FeedOptions{.replay = its.history}) {}
   ~OwnFeed() { record->end.begun.Tell(Now()); }
   OwnFeed(const OwnFeed&) = delete;
   OwnFeed& operator=(const OwnFeed&) = delete;
