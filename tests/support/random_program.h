@@ -19,7 +19,6 @@
 #include <vector>
 
 #include <fanfare/fanfare.h>
-#include <fanfare/feed_options.h>
 
 #include "random_record.h"
 #include "random_values.h"

@@ -253,6 +253,10 @@ class Program {
         main().calls().Expect(
             life.feed->end.over.get() == kNever || holding->err.closed(),
             "a subscription outlives its feed");
+        const auto stats = holding->handle.Stats();
+        main().calls().Expect(!life.may_end() || !stats.has_value() ||
+                                  stats->dropped == 0 || holding->err.closed(),
+                              "a slow subscription goes on");
         if (life.left_alone() && !holding->err.closed()) {
           record_.alive_at_rest.push_back(&life);
         }
