@@ -2,11 +2,13 @@
 //
 // Random calls of three threads on a feed and its two channels, and whether
 // what they saw can be explained by a feed that does one thing after the other:
-// clauses F2 to F5, F7 and F8. See linearizability_test.cc.
+// clauses F2 to F5, F7 and F8, and with options O3 and V1. See
+// linearizability_test.cc.
 
 #include "support/simulated_platform.h"
 // The platform comes first.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include <fanfare/feed.h>
+#include <fanfare/feed_options.h>
 
 #include "support/catch.h"
 #include "support/feeds.h"
@@ -31,6 +34,7 @@ namespace {
 
 using fanfare::Channel;
 using fanfare::Feed;
+using fanfare::Overflow;
 using fanfare::Subscription;
 
 constexpr std::uint64_t kHistories = 3000;
@@ -62,6 +66,10 @@ struct Call {
   std::size_t subscription = 0;  // its number in the history
   int value = 0;                 // sent or received; 0: nothing was received
   std::chrono::seconds duration{};
+  // Of a subscription: what becomes of a value that does not fit, and whether
+  // it receives the last value first.
+  Overflow overflow = Overflow::kWait;
+  bool replay = false;
 
   Interval interval{};  // its end is 0 until it has returned
   std::size_t taken = 0;
@@ -70,6 +78,7 @@ struct Call {
 struct History {
   Capacities capacities{};
   std::size_t subscriptions = 0;
+  bool has_options = false;
   // The threads' that are examined; then those of one that helps when all
   // others wait; then of one that is alone, before and after the others.
   std::array<std::vector<Call>, kThreads + 2> threads;
@@ -83,7 +92,9 @@ constexpr std::size_t kAlone = kThreads + 1;
 // ---------------------------------------------------------------------------
 
 // A Send takes the turn, hands its value to one subscriber after the other, in
-// any order, and gives the turn back; all else takes effect at once.
+// any order, and gives the turn back; all else takes effect at once. Only those
+// that subscribe during a Send receive the last value later, before the next
+// Send has the turn.
 class FeedModel {
  public:
   struct State {
@@ -95,16 +106,19 @@ class FeedModel {
     std::size_t turn = 0;
     EffectSet left = 0;
     std::size_t taken = 0;
+    int last = 0;             // the value of the last Send that had the turn
+    EffectSet newcomers = 0;  // who is to receive it when the turn is free
     friend auto operator<=>(const State&, const State&) = default;
   };
 
-  explicit FeedModel(const History& history) : capacities_(history.capacities) {
+  explicit FeedModel(const History& history)
+      : capacities_(history.capacities), has_options_(history.has_options) {
     for (const auto& calls : history.threads) {
       for (const Call& call : calls) {
         effects_.push_back(call);
         if (call.verb == Verb::kSubscribe) {
-          channel_of_.resize(history.subscriptions);
-          channel_of_[call.subscription] = call.channel;
+          subscribed_.resize(history.subscriptions);
+          subscribed_[call.subscription] = call;
         }
         // Close ends one subscription after the other.
         if (call.verb != Verb::kCloseFeed) continue;
@@ -127,15 +141,23 @@ class FeedModel {
   template <typename Step>
   void ForEachStep(const State& state, EffectSet open, Step step) const {
     if (state.turn != 0) GoOn(state, open, step);
+    for (std::size_t s = 0; s < subscribed_.size(); ++s) {
+      if (state.turn != 0 || !Has(state.newcomers, s)) continue;
+      State next = state;
+      Replay(next, s);
+      step(next, 0);
+    }
     for (std::size_t i = 0; i < effects_.size(); ++i) {
       if (!Has(open, i)) continue;
       State next = state;
       if (Happens(i, open, next)) step(next, OneEffect(i));
-      if (Sends(effects_[i]) && state.turn == 0 && !state.closed) {
+      if (Sends(effects_[i]) && state.turn == 0 && state.newcomers == 0 &&
+          !state.closed) {
         next = state;
         next.turn = i + 1;
         next.left = state.subscribed;
         next.taken = 0;
+        next.last = effects_[i].value;
         step(next, 0);
       }
     }
@@ -158,13 +180,12 @@ class FeedModel {
       next.taken = 0;
       step(next, OneEffect(sender));
     }
-    for (std::size_t s = 0; s < channel_of_.size(); ++s) {
+    for (std::size_t s = 0; s < subscribed_.size(); ++s) {
       if (!Has(state.left, s)) continue;
-      const std::size_t c = channel_of_[s];
+      const std::size_t c = subscribed_[s].channel;
       next = state;
       next.left &= ~OneEffect(s);
-      // One that does not wait leaves out who is not ready.
-      if (!HasRoom(state, c) && send.verb != Verb::kSend) step(next, 0);
+      if (!HasRoom(state, c)) MeetFull(next, s, send, step);
       ++next.taken;
       if (HasRoom(state, c)) {
         next.channels[c].Push(send.value);
@@ -177,6 +198,39 @@ class FeedModel {
           step(next, OneEffect(i));
         }
       }
+    }
+  }
+
+  // What becomes of the value of `send` if there is no room for it. `next` is
+  // the state without that delivery.
+  template <typename Step>
+  void MeetFull(State next, std::size_t s, const Call& send, Step step) const {
+    switch (subscribed_[s].overflow) {
+      case Overflow::kWait:
+        // A Send that does not wait leaves out who is not ready.
+        if (send.verb != Verb::kSend) step(next, 0);
+        return;
+      case Overflow::kDropNewest:
+        return step(next, 0);
+      case Overflow::kDropOldest: {
+        ChannelState& channel = next.channels[subscribed_[s].channel];
+        channel.Pop();
+        channel.Push(send.value);
+        ++next.taken;
+        return step(next, 0);
+      }
+      case Overflow::kEnd:
+        next.subscribed &= ~OneEffect(s);
+        return step(next, 0);
+    }
+  }
+
+  // Puts the last value into the channel of a newcomer, if there is room.
+  void Replay(State& state, std::size_t s) const {
+    const std::size_t c = subscribed_[s].channel;
+    state.newcomers &= ~OneEffect(s);
+    if (state.last != 0 && HasRoom(state, c) && !state.channels[c].closed) {
+      state.channels[c].Push(state.last);
     }
   }
 
@@ -194,11 +248,16 @@ class FeedModel {
                (state.closed || (state.turn != 0 && state.turn != i + 1) ||
                 IsServing(effect.interval, open));
       case Verb::kSubscribe:
-        if (!state.closed) state.subscribed |= OneEffect(effect.subscription);
+        if (state.closed) return true;
+        state.subscribed |= OneEffect(effect.subscription);
+        if (!effect.replay) return true;
+        state.newcomers |= OneEffect(effect.subscription);
+        if (!IsBesideATurn(effect.interval)) Replay(state, effect.subscription);
         return true;
       case Verb::kUnsubscribe:
         state.subscribed &= ~OneEffect(effect.subscription);
         state.left &= ~OneEffect(effect.subscription);
+        state.newcomers &= ~OneEffect(effect.subscription);
         return true;
       case Verb::kReceive:
       case Verb::kTryReceive:
@@ -222,16 +281,28 @@ class FeedModel {
   }
 
   // Whether a Send that has delivered its own value could still have the turn
-  // then, to deliver those of others.
+  // then, to deliver those of others; or a Subscribe, to deliver the last one.
   bool IsServing(const Interval& interval, EffectSet open) const {
     for (std::size_t i = 0; i < effects_.size(); ++i) {
       const Call& effect = effects_[i];
-      if (Sends(effect) && effect.taken > 0 && !Has(open, i) &&
-          effect.interval.Overlaps(interval)) {
+      if (!effect.interval.Overlaps(interval)) continue;
+      if (effect.verb == Verb::kSubscribe && effect.replay) return true;
+      // With options, a Send that had the turn may have delivered nothing.
+      if (Sends(effect) && (effect.taken > 0 || has_options_) &&
+          !Has(open, i)) {
         return true;
       }
     }
     return false;
+  }
+
+  // Whether a Send, or another Subscribe, may have had the turn then.
+  [[nodiscard]] bool IsBesideATurn(const Interval& interval) const {
+    return std::any_of(effects_.begin(), effects_.end(), [&](const Call& call) {
+      return (Sends(call) || call.replay) &&
+             call.interval.begin != interval.begin &&
+             call.interval.Overlaps(interval);
+    });
   }
 
   // Whether exactly `waiting` were under way then, and had to wait.
@@ -255,10 +326,12 @@ class FeedModel {
         return false;
       }
     }
+    if (state.newcomers != 0 && state.turn == 0) return false;
     if (!sends) return state.turn == 0;
-    for (std::size_t s = 0; s < channel_of_.size(); ++s) {
-      const std::size_t c = channel_of_[s];
-      if (Has(state.left, s) && (HasRoom(state, c) || receives[c])) {
+    for (std::size_t s = 0; s < subscribed_.size(); ++s) {
+      const std::size_t c = subscribed_[s].channel;
+      if (Has(state.left, s) && (HasRoom(state, c) || receives[c] ||
+                                 subscribed_[s].overflow != Overflow::kWait)) {
         return false;
       }
     }
@@ -274,8 +347,9 @@ class FeedModel {
   }
 
   const Capacities capacities_;
+  const bool has_options_;
   std::vector<Call> effects_;
-  std::vector<std::size_t> channel_of_;  // of each subscription
+  std::vector<Call> subscribed_;  // by the number of the subscription
 };
 
 std::string Text(const History& history) {
@@ -290,7 +364,9 @@ std::string Text(const History& history) {
               std::to_string(call.channel) + " subscription " +
               std::to_string(call.subscription) + " value " +
               std::to_string(call.value) + " taken " +
-              std::to_string(call.taken) + "\n";
+              std::to_string(call.taken) + " overflow " +
+              std::to_string(static_cast<int>(call.overflow)) +
+              (call.replay ? " replay\n" : "\n");
     }
   }
   return text;
@@ -303,7 +379,9 @@ std::string Text(const History& history) {
 // Draws capacities and calls.
 class Planner {
  public:
-  explicit Planner(std::uint64_t seed) : chance_(seed) {}
+  Planner(std::uint64_t seed, bool has_options) : chance_(seed) {
+    history_.has_options = has_options;
+  }
 
   History Plan() {
     for (std::size_t& capacity : history_.capacities) {
@@ -363,7 +441,14 @@ class Planner {
   }
 
   Call Subscribe(std::size_t channel) {
-    return {Verb::kSubscribe, channel, history_.subscriptions++};
+    Call call{Verb::kSubscribe, channel, history_.subscriptions++};
+    if (!history_.has_options) return call;
+    constexpr std::array kOverflows{Overflow::kWait, Overflow::kDropNewest,
+                                    Overflow::kEnd, Overflow::kDropOldest};
+    const bool has_buffer = history_.capacities[channel] > 0;
+    call.overflow = kOverflows[Below(has_buffer ? 4 : 3)];
+    call.replay = has_buffer && Below(2) == 0;
+    return call;
   }
 
   std::size_t Below(std::size_t count) {
@@ -390,7 +475,8 @@ template <typename T>
 class World {
  public:
   explicit World(const History& history)
-      : channels_{Channel<T>(history.capacities[0]),
+      : feed_(fanfare::FeedOptions{.replay = history.has_options ? 1U : 0U}),
+        channels_{Channel<T>(history.capacities[0]),
                   Channel<T>(history.capacities[1])},
         subscriptions_(history.subscriptions) {}
 
@@ -409,7 +495,7 @@ class World {
         Time(call, [&] { call.taken = feed_.SendFor(value, call.duration); });
         break;
       case Verb::kSubscribe:
-        Time(call, [&] { subscription = feed_.Subscribe(channel); });
+        Time(call, [&] { subscription = Subscribe(channel, call); });
         break;
       case Verb::kUnsubscribe:
         Time(call, [&] { subscription.Unsubscribe(); });
@@ -433,6 +519,14 @@ class World {
   }
 
  private:
+  Subscription Subscribe(const Channel<T>& channel, const Call& call) {
+    if (call.overflow == Overflow::kWait && !call.replay) {
+      return feed_.Subscribe(channel);
+    }
+    return feed_.Subscribe(
+        channel, {.overflow = call.overflow, .replay = call.replay ? 1U : 0U});
+  }
+
   template <typename F>
   void Time(Call& call, F perform) {
     call.interval.begin = ++clock_;
@@ -448,9 +542,9 @@ class World {
 };
 
 // Plans a history and lets it happen.
-template <typename T>
+template <typename T, bool kOptions>
 History Perform(std::uint64_t seed) {
-  History history = Planner(seed).Plan();
+  History history = Planner(seed, kOptions).Plan();
   World<T> world(history);
   for (Call& call : history.threads[kAlone]) world.Perform(call);
   PerformInterleaved<kThreads>(seed, history, world);
@@ -470,6 +564,14 @@ TEMPLATE_TEST_CASE(
     "F2 F3 F4 F5 F7 F8: what three threads saw, one could have seen", "", int,
     std::string) {
   CheckHistories<kThreads>(
-      kHistories, Perform<TestType>,
+      kHistories, Perform<TestType, false>,
+      [](const History& history) { return FeedModel(history).Explains(); });
+}
+
+TEMPLATE_TEST_CASE(
+    "O3 O4 O7 V1: what three threads saw of subscriptions with options", "",
+    int, std::string) {
+  CheckHistories<kThreads>(
+      kHistories, Perform<TestType, true>,
       [](const History& history) { return FeedModel(history).Explains(); });
 }

@@ -49,8 +49,9 @@ class Actor {
   }
 
   template <typename T>
-  void Subscribe(const SharedFeed<T>& feed, Place<T>& place, Holding& to) {
-    to.handle = Join(feed, place, to);
+  void Subscribe(const SharedFeed<T>& feed, Place<T>& place, Holding& to,
+                 fanfare::SubscribeOptions options = {}) {
+    to.handle = Join(feed, place, to, std::move(options));
     Hold(to);
   }
 
@@ -156,6 +157,7 @@ class Actor {
           if (auto feed = calls_.AnyFeed(part)) {
             seen_ += feed->feed.subscriber_count();
             seen_ += feed->feed.waiting_senders();
+            for (const auto& one : feed->feed.Report()) Check(one.stats);
           }
           auto& place = calls_.Any(part);
           calls_.Expect(place.channel.size() <= place.record.capacity,
@@ -170,26 +172,64 @@ class Actor {
     }
   }
 
+  void Check(const fanfare::SubscriberStats& stats) {
+    calls_.Expect(
+        stats.offered == stats.delivered + stats.dropped + stats.missed,
+        "values are not accounted for");
+    calls_.Expect(stats.queued <= stats.capacity,
+                  "a channel holds more than it can");
+  }
+
+  // What is to become of values that do not fit, without an eviction. A slow
+  // subscription ends if that `may_end` it.
+  fanfare::SubscribeOptions SomeOptions(bool may_end) {
+    fanfare::SubscribeOptions options;
+    if (dice_(3) != 0) return options;
+    options.overflow = may_end && dice_(2) == 0
+                           ? fanfare::Overflow::kEnd
+                           : fanfare::Overflow::kDropNewest;
+    if (dice_(2) == 0) options.patience = std::chrono::microseconds(dice_(99));
+    return options;
+  }
+  // Any options, for the only subscription of a channel.
+  fanfare::SubscribeOptions AnyOptions(ChannelRecord& channel) {
+    auto options = SomeOptions(true);
+    options.close_channel = dice_(3) == 0;
+    if (channel.capacity == 0) return options;
+    if (dice_(3) == 0) options.overflow = fanfare::Overflow::kDropOldest;
+    if (dice_(3) == 0) options.replay = channel.capacity;
+    channel.exact = options.replay == 0 &&
+                    options.overflow != fanfare::Overflow::kDropOldest;
+    return options;
+  }
+
   // Subscribes, as a part of `to`.
   template <typename T>
   static fanfare::Subscription Join(const SharedFeed<T>& feed, Place<T>& place,
-                                    Holding& to) {
+                                    Holding& to,
+                                    fanfare::SubscribeOptions options = {}) {
     Life& life = to.lives.emplace_back();
     life.feed = feed->record;
     life.channel = &place.record;
     life.holding = &to.end;
+    life.overflow = options.overflow;
+    life.replays = options.replay > 0;
     life.began = Now();
-    fanfare::Subscription made = feed->feed.Subscribe(place.channel);
+    const bool plain = !life.may_miss() && !life.replays;
+    fanfare::Subscription made =
+        plain && !options.close_channel
+            ? feed->feed.Subscribe(place.channel)
+            : feed->feed.Subscribe(place.channel, std::move(options));
     life.stood = Now();
     return made;
   }
 
   // Of some channel to some feed; empty where it has let go of all.
-  fanfare::Subscription JoinAny(Holding& to) {
+  fanfare::Subscription JoinAny(Holding& to, bool may_end = true) {
     fanfare::Subscription made;
     calls_.InWorld([&](auto& part) {
       if (const auto feed = calls_.AnyFeed(part))
-        made = Join(feed, calls_.Any(part), to);
+        made = Join(feed, calls_.Any(part), to, SomeOptions(may_end));
     });
     return made;
   }
@@ -245,7 +285,7 @@ class Actor {
     holding.plain = false;
     std::vector<fanfare::Subscription> members;
     for (std::uint32_t i = dice_(4); i > 0; --i) {
-      members.push_back(JoinAny(holding));
+      members.push_back(JoinAny(holding, false));
     }
     holding.can_fail = dice_(2) == 0;
     if (holding.can_fail) {
@@ -342,11 +382,15 @@ class Actor {
     if (!feed) return;
     auto& guest = part.guests.emplace_back(
         1000 * (number_ + 1) + part.guests.size(), kCapacities[dice_(4)]);
+    guest.record.guest = true;
     std::array<Holding*, 2> held{&NewHolding(), nullptr};
-    Subscribe(feed, guest, *held[0]);
     if (dice_(3) == 0) {
       held[1] = &NewHolding();
+      Subscribe(feed, guest, *held[0]);
       Subscribe(feed, guest, *held[1]);
+    } else {
+      Subscribe(feed, guest, *held[0], AnyOptions(guest.record));
+      for (std::uint32_t i = dice_(4); i > 0; --i) calls_.SendBriefly(feed);
     }
     for (std::uint32_t i = dice_(6); i > 0; --i) calls_.Receive(guest, false);
     if (dice_(6) == 0) {

@@ -80,6 +80,17 @@ class Caller {
     Send(sent, feed->feed, part<T>());
   }
 
+  // Waits for no more than a moment.
+  template <typename T>
+  void SendBriefly(const SharedFeed<T>& feed) {
+    Sent& sent = sends_->New(number_);
+    sent.feed = feed->record;
+    sent.began = Now();
+    sent.result =
+        feed->feed.SendFor(T(sent), std::chrono::microseconds(dice_(200)));
+    sent.returned = Now();
+  }
+
   template <typename T>
   void SendOn(Place<T>& place) {
     Sent& sent = sends_->New(number_);

@@ -42,6 +42,7 @@ struct Plan {
     drops_feeds = dice(3) == 0;
     // Some kinds of calls come more often than others.
     for (auto& weight : weights) weight = 1 + dice(8);
+    history = dice(3);
   }
 
   Dice dice;
@@ -56,6 +57,7 @@ struct Plan {
   bool closes_scopes;
   bool closes_feeds;
   bool drops_feeds;
+  std::uint32_t history;  // of the first feed
   std::array<std::uint32_t, 11> weights{};
 };
 
@@ -73,7 +75,8 @@ struct Place {
 // A feed that tells when its end begins.
 template <typename T>
 struct OwnFeed {
-  explicit OwnFeed(FeedRecord& its) : record(&its) {}
+  explicit OwnFeed(FeedRecord& its)
+      : record(&its), feed(fanfare::FeedOptions{.replay = its.history}) {}
   ~OwnFeed() { record->end.begun.Tell(Now()); }
   OwnFeed(const OwnFeed&) = delete;
   OwnFeed& operator=(const OwnFeed&) = delete;

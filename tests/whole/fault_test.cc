@@ -20,8 +20,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -48,11 +50,13 @@ using fanfare::OnReceive;
 using fanfare::OnSend;
 using fanfare::OnStop;
 using fanfare::OnTimeout;
+using fanfare::Overflow;
 using fanfare::Receiver;
 using fanfare::Resubscribe;
 using fanfare::ResubscribeErr;
 using fanfare::Select;
 using fanfare::SelectCase;
+using fanfare::State;
 using fanfare::Subscription;
 using fanfare::SubscriptionScope;
 using faults::Fault;
@@ -79,6 +83,8 @@ void CheckMemory(long at_least, F round) {
   CheckEach(Kind::kMemory, Mode::kFromThenOn, at_least, round);
 }
 
+constexpr const char* kLongName = "a name that is too long for its own place";
+
 // Counts how many of it live; to copy it, or to make it of a number, may fail.
 class Value {
  public:
@@ -92,7 +98,10 @@ class Value {
   Value(Value&& other) noexcept : number_(std::exchange(other.number_, -1)) {
     ++alive;
   }
-  Value& operator=(Value&&) = delete;
+  Value& operator=(Value&& other) noexcept {
+    number_ = std::exchange(other.number_, -1);
+    return *this;
+  }
   ~Value() { --alive; }
 
   [[nodiscard]] int number() const { return number_; }  // -1: moved from
@@ -238,6 +247,223 @@ TEST_CASE("F1 F3: a Subscribe during a Send that has no memory") {
     fault.Check(feed.TrySend(2) == others + came, "who is served");
     fault.Check(channel.size() == came, "what was received");
     fault.Check(Works(feed), "the feed works afterwards");
+  });
+}
+
+TEST_CASE("O2 F1: nothing is subscribed with options when there is no memory") {
+  const auto overflow = GENERATE(Overflow::kWait, Overflow::kDropNewest,
+                                 Overflow::kDropOldest, Overflow::kEnd);
+  const std::size_t replay = GENERATE(0U, 1U);
+  CheckMemory(3, [&](Fault& fault) {
+    Feed<int> feed(fanfare::FeedOptions{.replay = 1});
+    feed.Send(1);
+    const Channel<int> channel(2);
+    Subscription sub;
+    fault.In([&] {
+      sub = feed.Subscribe(channel, {.name = kLongName,
+                                     .overflow = overflow,
+                                     .close_channel = true,
+                                     .replay = replay});
+    });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(static_cast<bool>(sub) != fault.thrown(), "a subscription");
+    const std::size_t count = fault.thrown() ? 0 : 1;
+    fault.Check(feed.subscriber_count() == count, "the count");
+    fault.Check(!channel.closed(), "the channel is open");
+    fault.Check(channel.size() == count * replay, "the replay");
+    fault.Check(feed.TrySend(2) == count, "who is served");
+    sub = Subscription();
+    fault.Check(channel.closed() == (count == 1), "the end");
+  });
+}
+
+TEST_CASE("O7: the error of a slow subscriber for which there is no memory") {
+  CheckMemory(1, [](Fault& fault) {
+    Feed<int> feed;
+    const Channel<int> channel(1);
+    const Subscription sub = feed.Subscribe(
+        channel, {.name = kLongName, .overflow = Overflow::kEnd});
+    feed.Send(1);
+    std::size_t taken = 1;
+    fault.In([&] { taken = feed.Send(2); });
+    fault.Check(!fault.thrown() && taken == 0, "the Send");
+    fault.Check(feed.subscriber_count() == 0, "it has ended");
+    const Error error = sub.Err().TryReceive();
+    fault.Check(error.has_value(), "an error");
+    try {
+      std::rethrow_exception(error.value());
+    } catch (const std::bad_alloc&) {
+      fault.Check(fault.struck(), "no memory");
+    } catch (const fanfare::SlowSubscriber&) {
+      fault.Check(!fault.struck(), "the error");
+    }
+    fault.Check(sub.Stats()->dropped == 1, "the numbers");
+  });
+}
+
+TEST_CASE("V1 N4: a feed with options for which there is no memory") {
+  CheckMemory(3, [](Fault& fault) {
+    std::optional<Feed<int>> feed;
+    fault.In([&] {
+      feed.emplace(fanfare::FeedOptions{.name = kLongName, .replay = 3});
+    });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(feed.has_value() != fault.thrown(), "a feed");
+    if (!feed.has_value()) feed.emplace();
+    fault.Check(Works(*feed), "a feed works afterwards");
+  });
+}
+
+TEST_CASE("V1 F9: a value that cannot be copied for the history is not sent") {
+  CheckEach(Kind::kUserCode, Mode::kOnce, 2, [](Fault& fault) {
+    {
+      Feed<Value> feed(fanfare::FeedOptions{.replay = 2});
+      const Channel<Value> one(4), other(4), late(4);
+      const Subscription first = feed.Subscribe(one);
+      const Subscription second = feed.Subscribe(other);
+      feed.Send(Value(1));
+      const Value value(2);
+      std::size_t taken = 0;
+      fault.In([&] { taken = feed.Send(value); });
+      fault.Check(fault.struck() == fault.thrown(), "it throws");
+      fault.Check(fault.thrown() || taken == 2, "who took it");
+      fault.Check(value.number() == 2, "the caller's value");
+      const Subscription third = feed.Subscribe(late, {.replay = 2});
+      // What is in the history was offered, and nothing else.
+      const std::size_t kept = late.size();
+      fault.Check(first.Stats()->offered == kept, "what was offered");
+      fault.Check(second.Stats()->offered == kept, "to the other");
+      fault.Check(fault.thrown() || kept == 2, "what was kept");
+      fault.Check(first.Stats()->delivered == one.size(), "the first");
+      fault.Check(second.Stats()->delivered == other.size(), "the second");
+      fault.Check(feed.Send(Value(3)) == 3, "the next one");
+    }
+    fault.Check(Value::alive == 0, "all values are gone");
+  });
+}
+
+TEST_CASE("V1: a replay that fails ends the newcomer and no other") {
+  const bool during_a_send = GENERATE(false, true);
+  CheckEach(Kind::kUserCode, Mode::kOnce, 2, [&](Fault& fault) {
+    {
+      Feed<Value> feed(fanfare::FeedOptions{.replay = 2});
+      feed.Send(Value(1));
+      feed.Send(Value(2));
+      const Channel<Value> blocking, channel(4);
+      Subscription first;
+      std::thread sending;
+      if (during_a_send) {
+        first = feed.Subscribe(blocking);
+        sending = std::thread([&] { feed.Send(Value(3)); });
+        AwaitSenders(blocking, 1);
+      }
+      Subscription sub;
+      fault.In([&] {
+        sub = feed.Subscribe(channel, {.close_channel = true, .replay = 2});
+        if (!during_a_send) return;
+        static_cast<void>(blocking.Receive());
+        sending.join();
+      });
+      fault.Check(!fault.thrown() && sub, "a subscription");
+      fault.Check(sub.ended() == fault.struck(), "its end");
+      fault.Check(channel.closed() == fault.struck(), "its channel");
+      fault.Check(sub.Err().TryReceive().has_value() == fault.struck(),
+                  "its error");
+      fault.Check(sub.Stats()->replayed == channel.size(), "the numbers");
+      fault.Check(fault.struck() || channel.size() == 2, "the replay");
+      fault.Check(feed.TrySend(Value(4)) == (fault.struck() ? 0U : 1U),
+                  "the next one");
+    }
+    fault.Check(Value::alive == 0, "all values are gone");
+  });
+}
+
+TEST_CASE("N2: a report for which there is no memory") {
+  CheckMemory(3, [](Fault& fault) {
+    Feed<int> feed;
+    const Channel<int> one(1), other(1);
+    const Subscription first = feed.Subscribe(one, {.name = kLongName});
+    const Subscription second = feed.Subscribe(other);
+    std::vector<fanfare::SubscriberReport> report;
+    std::string text;
+    fault.In([&] {
+      report = feed.Report();
+      text = feed.DebugString();
+    });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(fault.thrown() || (report.size() == 2 && !text.empty()),
+                "the report");
+    fault.Check(feed.TrySend(1) == 2, "the feed works afterwards");
+  });
+}
+
+TEST_CASE("N4: a stall that cannot be reported ends the Send") {
+  CheckMemory(1, [](Fault& fault) {
+    const Channel<int> channel;
+    Subscription sub;
+    Feed<int> feed(fanfare::FeedOptions{
+        .stall_after = 1ns,
+        .on_stall = [&](std::span<const fanfare::SubscriberReport>) {
+          sub.Unsubscribe();
+        }});
+    sub = feed.Subscribe(channel);
+    std::size_t taken = 1;
+    fault.In([&] { taken = feed.Send(1); });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(fault.thrown() || taken == 0, "who took it");
+    fault.Check(channel.waiting_senders() == 0, "it waits no more");
+    fault.Check(sub.ended() != fault.thrown(), "the subscription");
+    fault.Check(sub.Stats()->missed == (fault.thrown() ? 1U : 0U),
+                "the numbers");
+    fault.Check(feed.TrySend(2) == 0, "the turn is free");
+  });
+}
+
+TEST_CASE("V2: a state that cannot be changed is as it was") {
+  const Kind kind = GENERATE(Kind::kMemory, Kind::kUserCode);
+  const bool update = GENERATE(false, true);
+  CheckEach(kind, Mode::kOnce, 1, [&](Fault& fault) {
+    {
+      State<Value> state{Value(1)};
+      const Channel<State<Value>::Pointer> channel(1);
+      const Subscription sub = state.Subscribe(channel);
+      static_cast<void>(channel.TryReceive());
+      fault.In([&] {
+        if (update) {
+          state.Update([](Value& value) { value = Value(2); });
+        } else {
+          state.Set(Value(2));
+        }
+      });
+      fault.Check(fault.struck() == fault.thrown(), "it throws");
+      const int now = fault.thrown() ? 1 : 2;
+      fault.Check(state.Get()->number() == now, "the value");
+      fault.Check(channel.size() == (fault.thrown() ? 0U : 1U), "who is told");
+      state.Set(Value(3));
+      fault.Check((*channel.TryReceive())->number() == 3, "the next change");
+    }
+    fault.Check(Value::alive == 0, "all values are gone");
+  });
+}
+
+TEST_CASE("V2: a state or its subscription for which there is no memory") {
+  CheckMemory(5, [](Fault& fault) {
+    const Channel<State<int>::Pointer> channel(1);
+    std::optional<State<int>> state;
+    Subscription sub;
+    fault.In([&] {
+      state.emplace(1);
+      sub = state->Subscribe(channel, kLongName);
+    });
+    fault.Check(fault.struck() == fault.thrown(), "it throws");
+    fault.Check(static_cast<bool>(sub) != fault.thrown(), "a subscription");
+    fault.Check(channel.size() == (fault.thrown() ? 0U : 1U), "the value");
+    if (!state.has_value()) return;
+    fault.Check(state->subscriber_count() == (fault.thrown() ? 0U : 1U),
+                "the count");
+    state->Set(2);
+    fault.Check(*state->Get() == 2, "it works afterwards");
+    static_cast<void>(channel.TryReceive());
   });
 }
 

@@ -95,7 +95,7 @@ class Program {
   // The test's own thread, which frees the others; those; those in line.
   static std::vector<std::size_t> MostSends(const Plan& plan) {
     std::vector<std::size_t> most{std::size_t{16} * plan.threads * plan.calls};
-    most.resize(1 + plan.threads, plan.calls);
+    most.resize(1 + plan.threads, 4 * plan.calls);
     most.resize(1 + plan.threads + kInLine, 3 * plan.feeds);
     return most;
   }
@@ -111,6 +111,7 @@ class Program {
     }
     for (std::uint32_t i = 0; i < plan.feeds; ++i) {
       world.feed_records.emplace_back().number = i;
+      if (i == 0) world.feed_records.back().history = plan.history;
       part.feeds.push_back(
           std::make_shared<OwnFeed<T>>(world.feed_records.back()));
     }
@@ -252,6 +253,10 @@ class Program {
         main().calls().Expect(
             life.feed->end.over.get() == kNever || holding->err.closed(),
             "a subscription outlives its feed");
+        const auto stats = holding->handle.Stats();
+        main().calls().Expect(!life.may_end() || !stats.has_value() ||
+                                  stats->dropped == 0 || holding->err.closed(),
+                              "a slow subscription goes on");
         if (life.left_alone() && !holding->err.closed()) {
           record_.alive_at_rest.push_back(&life);
         }
@@ -318,6 +323,9 @@ class Program {
       values_ += actor.calls().receipts().size();
       for (const auto& holding : actor.holdings()) {
         for (const Life& life : holding->lives) record_.lives.push_back(&life);
+        const auto stats = holding->handle.Stats();
+        if (!holding->plain || holding->lives.empty() || !stats) continue;
+        record_.numbers.push_back({&holding->lives.front(), *stats});
       }
       wrong_.insert(wrong_.end(), actor.calls().wrong().begin(),
                     actor.calls().wrong().end());
