@@ -14,6 +14,11 @@
 //     Subscribe(Channel<T>&)                   a handle that unsubscribes
 //     void Send(const T&)                      one sender
 //     void SendBesideOthers(const T&)          several senders
+//   template <typename T> class LossyFeed;     a Feed whose Send replaces the
+//                                              oldest value in a full channel
+//   template <typename T> class ReplayFeed;    a Feed that delivers its last
+//                                              kReplay values to new channels
+//   template <typename T> class State;         one value (latest.h)
 //   Share<T>()                                 a handle, copied and used with
 //                                              ->, of a new Channel<T>(0)
 //   Task, Latch, Yield(), AwaitSleep()         what runs beside (threads.h)
@@ -29,11 +34,12 @@
 namespace bench {
 
 // A feed and the channels that are subscribed to it.
-template <typename Rival, typename T>
+template <typename Rival, typename T,
+          typename FeedType = typename Rival::template Feed<T>>
 class Audience {
  public:
   using Channel = typename Rival::template Channel<T>;
-  using Feed = typename Rival::template Feed<T>;
+  using Feed = FeedType;
 
   Audience(std::size_t subscribers, std::size_t capacity) {
     subscriptions_.reserve(subscribers);

@@ -16,11 +16,11 @@ namespace bench {
 enum class Half { kSend, kDrain };
 
 // Fills all channels and drains them, over and over; one half is timed.
-template <typename Rival>
+template <typename Rival, typename Feed = typename Rival::template Feed<Event>>
 void SendOrDrain(benchmark::State& state, Half timed) {
   constexpr std::size_t kCapacity = 128;
   const auto subscribers = static_cast<std::size_t>(state.range(0));
-  Audience<Rival, Event> audience(subscribers, kCapacity);
+  Audience<Rival, Event, Feed> audience(subscribers, kCapacity);
   std::uint64_t number = 0;
   const auto batch = [&]() -> Clock::duration {
     const auto start = Clock::now();

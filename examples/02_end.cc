@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// How a consumer learns that nothing more will come. The end of a subscription
-// leaves the channel open, so a consumer waits for a value or for the end.
+// How a consumer learns that nothing more will come: with `close_channel`, the
+// end of a subscription closes its channel, so a loop over the channel ends.
 
 #include <cstdio>
 #include <thread>
@@ -10,15 +10,11 @@
 
 namespace {
 
-// Prints every number that is delivered to `numbers`, until `subscription` has
-// ended.
-void Consume(fanfare::Receiver<int> numbers,
-             fanfare::Subscription subscription) {
-  // OnEnd is chosen only when `numbers` is empty, and nothing is delivered
-  // after the end. Therefore no number is missed.
-  fanfare::SelectLoop(
-      fanfare::OnReceive(numbers, [](int n) { std::printf("%d\n", n); }),
-      fanfare::OnEnd(subscription));
+// Prints every number that is delivered to `numbers`, until it is closed.
+void Consume(fanfare::Receiver<int> numbers) {
+  // The loop ends when `numbers` is closed and empty. Therefore no number is
+  // missed that was delivered before the end.
+  for (const int n : numbers) std::printf("%d\n", n);
   std::puts("end");
 }
 
@@ -26,8 +22,10 @@ void Consume(fanfare::Receiver<int> numbers,
 
 int main() {
   fanfare::Feed<int> feed;
-  fanfare::Channel<int> numbers(8);
-  std::jthread consumer(Consume, numbers, feed.Subscribe(numbers));
+  const fanfare::Channel<int> numbers(8);
+  const fanfare::Subscription subscription =
+      feed.Subscribe(numbers, {.close_channel = true});
+  std::jthread consumer(Consume, numbers);
 
   for (int n = 1; n <= 3; ++n) feed.Send(n);
   feed.Close();  // Ends all subscriptions. So does the feed's destructor.

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <future>
 #include <string>
+#include <utility>
 
 #include <fanfare/fanfare.h>
 
@@ -15,18 +16,17 @@ namespace {
 // Subscribes to `words`, and collects them in another thread until the feed is
 // closed.
 std::future<std::string> Collect(fanfare::Feed<std::string>& words) {
-  fanfare::Channel<std::string> channel(4);
+  const fanfare::Channel<std::string> channel(4);
   // Subscribed here, not in the thread, so that no word is missed that is sent
   // after this function has returned.
-  return std::async(
-      std::launch::async, [channel, subscription = words.Subscribe(channel)] {
-        std::string text;
-        fanfare::SelectLoop(
-            fanfare::OnReceive(
-                channel, [&](const std::string& word) { text += ' ' + word; }),
-            fanfare::OnEnd(subscription));
-        return text;
-      });
+  fanfare::Subscription subscription =
+      words.Subscribe(channel, {.close_channel = true});
+  auto collect = [channel, kept = std::move(subscription)] {
+    std::string text;
+    for (const std::string& word : channel) text += ' ' + word;
+    return text;
+  };
+  return std::async(std::launch::async, std::move(collect));
 }
 
 }  // namespace

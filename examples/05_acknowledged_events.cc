@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <thread>
 #include <vector>
 
 #include <fanfare/fanfare.h>
@@ -23,18 +22,10 @@ struct Event {
   fanfare::Sender<Acknowledgement> done;
 };
 
-// Prints and acknowledges every event that was delivered to `events`, until the
-// subscription has ended. Right at any capacity.
-void Consume(fanfare::Receiver<Event> events,
-             fanfare::Subscription subscription) {
-  // The end is chosen only when `events` is empty, and nothing is delivered
-  // after it.
-  fanfare::SelectLoop(fanfare::OnReceive(events,
-                                         [](const Event& event) {
-                                           std::printf("%d\n", event.number);
-                                           event.done.Send(Acknowledgement{});
-                                         }),
-                      fanfare::OnEnd(subscription));
+// Prints and acknowledges an event.
+void Handle(const Event& event) {
+  std::printf("%d\n", event.number);
+  event.done.Send(Acknowledgement{});
 }
 
 // Sends an event and waits until every consumer that took it has acknowledged
@@ -55,15 +46,11 @@ std::size_t SendAndWait(fanfare::Feed<Event>& feed, int number,
 }  // namespace
 
 int main() {
-  // The order matters: the feed is destroyed first, which ends the
-  // subscriptions and so the consumers; then their threads are joined.
-  std::vector<std::jthread> consumers;
   fanfare::Feed<Event> feed;
-
+  // Three consumers, each with a thread and a channel (27_listen).
+  std::vector<fanfare::Subscription> consumers;
   for (int i = 0; i < 3; ++i) {
-    fanfare::Channel<Event> events(4);
-    // Subscribed here, not in the thread, so that no consumer misses an event.
-    consumers.emplace_back(Consume, events, feed.Subscribe(events));
+    consumers.push_back(fanfare::Listen(feed, Handle, {.capacity = 4}));
   }
 
   for (int number = 0; number < 3; ++number) {

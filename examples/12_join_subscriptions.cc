@@ -13,8 +13,8 @@
 namespace {
 
 // Prints what both feeds deliver, until both subscriptions have ended.
-void Listen(fanfare::Receiver<double> temperatures,
-            fanfare::Receiver<int> winds, fanfare::Subscription both) {
+void PrintBoth(fanfare::Receiver<double> temperatures,
+               fanfare::Receiver<int> winds, fanfare::Subscription both) {
   fanfare::SelectLoop(
       fanfare::OnReceive(temperatures,
                          [](double t) { std::printf("%.1f C\n", t); }),
@@ -30,12 +30,12 @@ int main() {
   const fanfare::Channel<int> winds;
 
   // Declared before the feeds, so that it is joined after they have ended it.
-  std::jthread listener;
+  std::jthread printer;
   fanfare::Feed<double> temperature_feed;
   fanfare::Feed<int> wind_feed;
   fanfare::Subscription both = fanfare::JoinSubscriptions(
       temperature_feed.Subscribe(temperatures), wind_feed.Subscribe(winds));
-  listener = std::jthread(Listen, temperatures, winds, std::move(both));
+  printer = std::jthread(PrintBoth, temperatures, winds, std::move(both));
 
   temperature_feed.Send(19.5);
   wind_feed.Send(12);

@@ -39,8 +39,8 @@ class Station final : public Weather {
 };
 
 // Prints what is reported, until the subscription has ended.
-void Listen(fanfare::Receiver<double> temperatures,
-            fanfare::Subscription subscription) {
+void Print(fanfare::Receiver<double> temperatures,
+           fanfare::Subscription subscription) {
   fanfare::SelectLoop(
       fanfare::OnReceive(temperatures,
                          [](double t) { std::printf("%.1f C\n", t); }),
@@ -56,7 +56,7 @@ int main() {
   Weather& weather = station;
 
   const fanfare::Channel<double> temperatures;
-  client = std::jthread(Listen, temperatures, weather.Subscribe(temperatures));
+  client = std::jthread(Print, temperatures, weather.Subscribe(temperatures));
   const fanfare::Channel<double> others(8);
   const fanfare::Subscription other = weather.Subscribe(others);
 

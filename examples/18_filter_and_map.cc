@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// An operator on a feed in ten lines: it subscribes to the feed, calls a
+// An operator on a feed in three lines: it listens to the feed, calls a
 // function for each value, and sends on what that returns. The library has no
 // set of operators, because each is a function like this one.
 
@@ -19,15 +19,9 @@ namespace {
 template <typename In, typename Out, typename Function>
 fanfare::Subscription SubscribeMapped(fanfare::Feed<In>& feed, Function fn,
                                       fanfare::Sender<Out> out) {
-  fanfare::Channel<In> in(16);
-  return fanfare::NewSubscription(
-      [in, out, fn, input = feed.Subscribe(in)](std::stop_token stop) {
-        const auto pass_on = [&](const In& value) {
-          if (auto result = fn(value)) out.Send(*std::move(result), stop);
-        };
-        fanfare::SelectLoop(fanfare::OnReceive(in, pass_on),
-                            fanfare::OnEnd(input), fanfare::OnStop(stop));
-      });
+  return fanfare::Listen(feed, [=](const In& value, std::stop_token stop) {
+    if (auto result = fn(value)) out.Send(*std::move(result), stop);
+  });
 }
 
 // Leaves out odd numbers, and makes text of even ones.

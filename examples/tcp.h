@@ -12,11 +12,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -79,10 +81,33 @@ class Server {
 
   std::uint16_t port() const { return port_; }
 
+  // Blocks until a client connects or a stop is requested. Returns false on a
+  // stop.
+  bool Accept(const StopDescriptor& stop) {
+    client_.reset();
+    if (!stop.Await(listener_.fd(), POLLIN)) return false;
+    Accept();
+    return true;
+  }
   // Blocks until a client connects.
   void Accept() {
     client_.emplace(
         OrThrow(::accept(listener_.fd(), nullptr, nullptr), "accept"));
+  }
+
+  // Returns what the client sends until it has sent `end`, has left, or a stop
+  // is requested.
+  std::string ReadUntil(std::string_view end, const StopDescriptor& stop) {
+    std::string text;
+    std::array<char, 1024> buffer;
+    while (text.find(end) == std::string::npos &&
+           stop.Await(client_->fd(), POLLIN)) {
+      const ssize_t size = OrThrow(
+          ::recv(client_->fd(), buffer.data(), buffer.size(), 0), "recv");
+      if (size == 0) break;
+      text.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    return text;
   }
 
   void Write(std::string_view text) {

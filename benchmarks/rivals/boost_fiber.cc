@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Boost.Fiber's channels. The senders and the consumers are fibers of one
-// thread, so nothing here wakes a thread.
+// thread, so nothing here wakes a thread. A writer that does not block leaves
+// its subscribers no time, so there is no W18.
 
 #include <bit>
 #include <cstddef>
@@ -39,6 +40,13 @@ struct BoostFiber {
         unbuffered_.push(value);
       }
     }
+    // Not for capacity 0.
+    void SendDropOldest(const T& value) {
+      T oldest;
+      while (buffered_->try_push(value) == fibers::channel_op_status::full) {
+        buffered_->try_pop(oldest);
+      }
+    }
     T Receive() {
       return buffered_ ? buffered_->value_pop() : unbuffered_.value_pop();
     }
@@ -57,6 +65,11 @@ struct BoostFiber {
 
   template <typename T>
   using Feed = bench::QueueFeed<Channel<T>, T, fibers::mutex>;
+  template <typename T>
+  using LossyFeed = bench::LossyQueueFeed<Channel<T>, T, fibers::mutex>;
+  template <typename T>
+  using ReplayFeed =
+      bench::ReplayQueueFeed<Channel<T>, T, bench::kReplay, fibers::mutex>;
 
   template <typename T>
   static std::shared_ptr<Channel<T>> Share() {
@@ -113,5 +126,7 @@ int main(int argc, char** argv) {
   bench::RegisterReceiveOne<BoostFiber>();
   bench::RegisterFeedsInTurn<BoostFiber>();
   bench::RegisterFeedsAtOnce<BoostFiber>();
+  bench::RegisterDropOldest<BoostFiber>();
+  bench::RegisterReplay<BoostFiber>();
   return bench::RunCases(argc, argv);
 }

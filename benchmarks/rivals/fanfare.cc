@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// fanfare itself.
+// fanfare itself. An earlier version of it lacks options and State: then there
+// are no W17 to W19, and compare.py measures the rest.
 
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 
 #include <fanfare/fanfare.h>
+
+#if __has_include(<fanfare/state.h>)
+#define FANFARE_BENCHMARKS_OPTIONS 1
+#endif
 
 #include "../scenarios.h"
 #include "../threads.h"
@@ -42,10 +48,63 @@ struct Fanfare : bench::Threads {
     }
     void Send(const T& value) { feed_.Send(value); }
     void SendBesideOthers(const T& value) { feed_.Send(value); }
+    std::size_t TrySend(const T& value) { return feed_.TrySend(value); }
 
    private:
     fanfare::Feed<T> feed_;
   };
+
+#ifdef FANFARE_BENCHMARKS_OPTIONS
+  template <typename T>
+  class LossyFeed {
+   public:
+    fanfare::Subscription Subscribe(const Channel<T>& channel) {
+      return feed_.Subscribe(channel.get(),
+                             {.overflow = fanfare::Overflow::kDropOldest});
+    }
+    void Send(const T& value) { feed_.Send(value); }
+
+   private:
+    fanfare::Feed<T> feed_;
+  };
+
+  template <typename T>
+  class ReplayFeed {
+   public:
+    fanfare::Subscription Subscribe(const Channel<T>& channel) {
+      return feed_.Subscribe(channel.get(), {.replay = bench::kReplay});
+    }
+    void Send(const T& value) { feed_.Send(value); }
+
+   private:
+    fanfare::Feed<T> feed_{fanfare::FeedOptions{.replay = bench::kReplay}};
+  };
+
+  template <typename T>
+  class State {
+   public:
+    class Subscriber {
+     public:
+      explicit Subscriber(fanfare::State<T>& state)
+          : subscription_(state.Subscribe(channel_)) {}
+      T Next() {
+        if (const auto value = channel_.Receive()) return **value;
+        std::abort();  // no thread closes it
+      }
+
+     private:
+      fanfare::Channel<std::shared_ptr<const T>> channel_{1};
+      fanfare::Subscription subscription_;
+    };
+
+    explicit State(const T& value) : state_(value) {}
+    void Set(const T& value) { state_.Set(value); }
+    Subscriber Subscribe() { return Subscriber(state_); }
+
+   private:
+    fanfare::State<T> state_;
+  };
+#endif
 
   // A channel is a handle already.
   template <typename T>
@@ -82,5 +141,12 @@ int main(int argc, char** argv) {
   bench::RegisterReceiveOne<Fanfare>();
   bench::RegisterFeedsInTurn<Fanfare>();
   bench::RegisterFeedsAtOnce<Fanfare>();
+#ifdef FANFARE_BENCHMARKS_OPTIONS
+  bench::RegisterDropOldest<Fanfare>();
+  bench::RegisterLatest<Fanfare>();
+  bench::RegisterReplay<Fanfare>();
+  bench::RegisterPriceOfOptions<Fanfare>();
+#endif
+  bench::RegisterPrice<Fanfare>();
   return bench::RunCases(argc, argv);
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // The floor: rings in a loop, each with the least that several producers need.
-// It cannot block, and it trusts that there is room. Its round trip spins.
+// It cannot block, and it trusts that there is room. Its round trip spins. What
+// drops the oldest value is a deque with a mutex for each consumer.
 
 #include <atomic>
 #include <bit>
 #include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "../queue_feed.h"
@@ -46,6 +50,38 @@ struct Floor : bench::Threads {
 
   template <typename T>
   using Feed = bench::QueueFeed<Channel<T>, T>;
+  template <typename T>
+  using ReplayFeed = bench::ReplayQueueFeed<Channel<T>, T, bench::kReplay>;
+};
+
+struct LossyFloor : bench::Threads {
+  template <typename T>
+  class Channel {
+   public:
+    explicit Channel(std::size_t capacity) : capacity_(capacity) {}
+
+    void SendDropOldest(const T& value) {
+      const std::lock_guard lock(mutex_);
+      if (values_.size() == capacity_) values_.pop_front();
+      values_.push_back(value);
+    }
+
+    std::optional<T> TryReceive() {
+      const std::lock_guard lock(mutex_);
+      if (values_.empty()) return std::nullopt;
+      std::optional<T> value(values_.front());
+      values_.pop_front();
+      return value;
+    }
+
+   private:
+    const std::size_t capacity_;
+    std::mutex mutex_;
+    std::deque<T> values_;  // guarded by mutex_
+  };
+
+  template <typename T>
+  using LossyFeed = bench::LossyQueueFeed<Channel<T>, T>;
 };
 
 }  // namespace
@@ -56,5 +92,7 @@ int main(int argc, char** argv) {
   bench::RegisterRoundTrips<Floor>({1});
   bench::RegisterBursts<Floor>();
   bench::RegisterFeedsInTurn<Floor>();
+  bench::RegisterDropOldest<LossyFloor>();
+  bench::RegisterReplay<Floor>();
   return bench::RunCases(argc, argv);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // moodycamel::BlockingReaderWriterCircularBuffer, a bounded queue for one
-// producer and one consumer at a time, which spins before it sleeps.
+// producer and one consumer at a time, which spins before it sleeps. The
+// producer must not take a value out, so there is no W17 and no W18.
 
 #include <cstddef>
 #include <optional>
@@ -37,6 +38,8 @@ struct Moodycamel : bench::Threads {
 
   template <typename T>
   using Feed = bench::QueueFeed<Channel<T>, T>;
+  template <typename T>
+  using ReplayFeed = bench::ReplayQueueFeed<Channel<T>, T, bench::kReplay>;
 };
 
 }  // namespace
@@ -54,5 +57,6 @@ int main(int argc, char** argv) {
   bench::RegisterPaced<Moodycamel>();
   bench::RegisterReceiveOne<Moodycamel>();
   bench::RegisterFeedsInTurn<Moodycamel>();
+  bench::RegisterReplay<Moodycamel>();
   return bench::RunCases(argc, argv);
 }

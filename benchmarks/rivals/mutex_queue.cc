@@ -33,6 +33,15 @@ struct MutexQueue : bench::Threads {
       not_empty_.notify_one();
     }
 
+    // Not for capacity 0.
+    void SendDropOldest(const T& value) {
+      std::unique_lock lock(mutex_);
+      if (values_.size() == capacity_) values_.pop_front();
+      values_.push_back(value);
+      lock.unlock();
+      not_empty_.notify_one();
+    }
+
     T Receive() {
       std::unique_lock lock(mutex_);
       if (capacity_ == 0) {
@@ -73,6 +82,46 @@ struct MutexQueue : bench::Threads {
 
   template <typename T>
   using Feed = bench::QueueFeed<Channel<T>, T>;
+  template <typename T>
+  using LossyFeed = bench::LossyQueueFeed<Channel<T>, T>;
+  template <typename T>
+  using ReplayFeed = bench::ReplayQueueFeed<Channel<T>, T, bench::kReplay>;
+
+  // One value for all, with its number, which says whether it is a new one.
+  template <typename T>
+  class State {
+   public:
+    class Subscriber {
+     public:
+      explicit Subscriber(State& state) : state_(state) {}
+      T Next() {
+        std::unique_lock lock(state_.mutex_);
+        state_.changed_.wait(lock, [this] { return seen_ < state_.version_; });
+        seen_ = state_.version_;
+        return state_.value_;
+      }
+
+     private:
+      State& state_;
+      std::uint64_t seen_ = 0;
+    };
+
+    explicit State(const T& value) : value_(value) {}
+    void Set(const T& value) {
+      std::unique_lock lock(mutex_);
+      value_ = value;
+      ++version_;
+      lock.unlock();
+      changed_.notify_all();
+    }
+    Subscriber Subscribe() { return Subscriber(*this); }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    T value_;                    // guarded by mutex_
+    std::uint64_t version_ = 1;  // guarded by mutex_
+  };
 
   template <typename T>
   static std::shared_ptr<Channel<T>> Share() {
@@ -98,5 +147,8 @@ int main(int argc, char** argv) {
   bench::RegisterReceiveOne<MutexQueue>();
   bench::RegisterFeedsInTurn<MutexQueue>();
   bench::RegisterFeedsAtOnce<MutexQueue>();
+  bench::RegisterDropOldest<MutexQueue>();
+  bench::RegisterLatest<MutexQueue>();
+  bench::RegisterReplay<MutexQueue>();
   return bench::RunCases(argc, argv);
 }

@@ -22,6 +22,10 @@ struct Tbb : bench::Threads {
       queue_.set_capacity(static_cast<std::ptrdiff_t>(capacity));
     }
     void Send(const T& value) { queue_.push(value); }
+    void SendDropOldest(const T& value) {
+      T oldest;
+      while (!queue_.try_push(value)) queue_.try_pop(oldest);
+    }
     T Receive() {
       T value;
       queue_.pop(value);
@@ -39,6 +43,12 @@ struct Tbb : bench::Threads {
 
   template <typename T>
   using Feed = bench::QueueFeed<Channel<T>, T>;
+  template <typename T>
+  using LossyFeed = bench::LossyQueueFeed<Channel<T>, T>;
+  template <typename T>
+  using ReplayFeed = bench::ReplayQueueFeed<Channel<T>, T, bench::kReplay>;
+  template <typename T>
+  using State = bench::QueueState<Tbb, T>;
 };
 
 }  // namespace
@@ -56,5 +66,8 @@ int main(int argc, char** argv) {
   bench::RegisterReceiveOne<Tbb>();
   bench::RegisterFeedsInTurn<Tbb>();
   bench::RegisterFeedsAtOnce<Tbb>();
+  bench::RegisterDropOldest<Tbb>();
+  bench::RegisterLatest<Tbb>();
+  bench::RegisterReplay<Tbb>();
   return bench::RunCases(argc, argv);
 }

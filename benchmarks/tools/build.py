@@ -16,6 +16,9 @@ Programs = dict[str, Path]
 # newer Go and a hundred modules, stays behind.
 GO_ETHEREUM_FOLDERS = ("event", "common/mclock")
 
+# The rivals that are written in Rust.
+RUST = ("crossbeam", "tokio_broadcast", "tokio_watch", "async_broadcast")
+
 
 def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
@@ -66,7 +69,7 @@ def cpp(
 def rust(source: Path, build: Path, jobs: int) -> Programs:
     """Builds each of the Rust rivals whose Debian package is installed."""
     built = {}
-    for rival in ("crossbeam", "tokio_broadcast"):
+    for rival in RUST:
         # The configuration that names Debian's folder is found from here.
         command = ["cargo", "build", "--release", "--offline", "--jobs", jobs]
         command += ["--no-default-features", "--features", rival]

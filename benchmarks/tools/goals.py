@@ -60,12 +60,18 @@ _STREAMS = (
 _RENDEZVOUS_1 = r"W3_Rendezvous/subscribers:1"
 _RENDEZVOUS_MANY = r"W3_Rendezvous/subscribers:(10|100|1000)"
 _ROUND_TRIP = r"W4_RoundTrip/.*"
+_DROP = r"W17_DropOldest/.*"
 _LAG = r"W9_Lag/subscribers:(1000|10000|100000)"
 
 # tokio's channel is no blocking rival: its sender overwrites, never waits.
 _BLOCKING = ("mutex_queue", "moodycamel", "tbb", "crossbeam", "go_loop")
 # Those whose consumers are threads; goroutines are rivals, too.
 _THREADS = (*_BLOCKING, "go_feed", "tokio_broadcast")
+
+# Those that have a queue for each consumer, which can be full alone; and those
+# that have one ring for all, where a send is one store.
+_OWN_QUEUES = ("mutex_queue", "tbb", "crossbeam", "go_loop", "boost_fiber")
+_SHARED_RINGS = ("tokio_broadcast", "async_broadcast")
 
 GOALS = (
     Goal("1. send path, many subscribers", _SEND_MANY, "floor", 1.4),
@@ -140,6 +146,56 @@ GOALS = (
         1.2,
         against="W15_TryReceive",
     ),
+    *(
+        Goal("7. drop the oldest, first", _DROP, rival, 1.0)
+        for rival in _OWN_QUEUES
+    ),
+    *(
+        Goal("7. drop the oldest, next to one ring for all", _DROP, rival, 1.0)
+        for rival in _SHARED_RINGS
+    ),
+    *(
+        Goal(
+            "7. drop the oldest, next to a Send with room",
+            rf"W17_DropOldest/capacity:\d+/subscribers:{subscribers}",
+            "fanfare",
+            2.0,
+            against=f"W1_Send/subscribers:{subscribers}",
+        )
+        for subscribers in (10, 100)
+    ),
+    *(
+        Goal("7. set the latest, first", r"W18_.*", rival, 1.0)
+        for rival in (
+            "mutex_queue",
+            "tbb",
+            "crossbeam",
+            "tokio_watch",
+            "go_loop",
+        )
+    ),
+    *(
+        Goal("7. replay, first", "W19_Replay", rival, 1.0)
+        for rival in (
+            "mutex_queue",
+            "moodycamel",
+            "tbb",
+            "crossbeam",
+            "async_broadcast",
+            "go_loop",
+            "boost_fiber",
+        )
+    ),
+    *(
+        Goal(
+            "7. options, with room",
+            f"W20_SendWithOptions/subscribers:{subscribers}",
+            "fanfare",
+            1.05,
+            against=f"W1_Send/subscribers:{subscribers}",
+        )
+        for subscribers in (1, 10, 100)
+    ),
 )
 
 
@@ -177,4 +233,5 @@ def _metric(case: str) -> str:
         return "seconds"
     if case in (FURTHER_TYPE, FIVE_TYPES):
         return "instructions"
-    return "bytes" if case.startswith("W10_") else "ns"
+    memory = case.startswith(("W10_", "W20_Memory"))
+    return "bytes" if memory else "ns"

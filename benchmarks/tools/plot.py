@@ -19,6 +19,8 @@ COLOURS = {
     "tbb": "#b8a800",
     "crossbeam": "#1b7a35",
     "tokio_broadcast": "#66b54a",
+    "tokio_watch": "#2f4f2f",
+    "async_broadcast": "#a3c76d",
     "go_loop": "#4aa8dc",
     "go_feed": "#1a4fa0",
     "boost_fiber": "#7d3fa8",

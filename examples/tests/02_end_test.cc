@@ -29,9 +29,10 @@ std::string AllNumbers() {
 void TestNumbersThatAreBufferedAtTheEndArePrinted(std::size_t capacity) {
   const fanfare::Channel<int> numbers(capacity);
   const std::string printed = Captured([&] {
-    std::jthread consumer;
+    const std::jthread consumer(Consume, numbers);
     fanfare::Feed<int> feed;
-    consumer = std::jthread(Consume, numbers, feed.Subscribe(numbers));
+    const fanfare::Subscription subscription =
+        feed.Subscribe(numbers, {.close_channel = true});
     for (int n = 0; n < kNumbers; ++n) feed.Send(n);
   });
   Check(printed == AllNumbers(), printed);
@@ -42,7 +43,9 @@ void TestAChannelThatIsClosedIsAnEnd(std::size_t capacity) {
   fanfare::Feed<int> feed;
   std::size_t taken = 1;
   const std::string printed = Captured([&] {
-    const std::jthread consumer(Consume, numbers, feed.Subscribe(numbers));
+    const fanfare::Subscription subscription =
+        feed.Subscribe(numbers, {.close_channel = true});
+    const std::jthread consumer(Consume, numbers);
     for (int n = 0; n < kNumbers; ++n) feed.Send(n);
     numbers.Close();
     taken = feed.Send(kNumbers);  // Notices that the channel is closed.

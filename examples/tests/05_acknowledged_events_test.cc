@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The consumer of example 05 handles every event, and no lost acknowledgement
+// Each consumer of example 05 handles every event, and no lost acknowledgement
 // holds up its producer.
 
 #include "check.h"
@@ -25,13 +25,15 @@ constexpr int kEvents = 2000;
 template <typename Produce>
 void CheckConsumers(std::size_t capacity, Produce produce) {
   const std::string printed = Captured([&] {
-    std::vector<std::jthread> consumers;
     fanfare::Feed<Event> feed;
+    std::vector<fanfare::Subscription> consumers;
     for (std::size_t i = 0; i < kConsumers; ++i) {
-      fanfare::Channel<Event> events(capacity);
-      consumers.emplace_back(Consume, events, feed.Subscribe(events));
+      consumers.push_back(
+          fanfare::Listen(feed, Handle, {.capacity = capacity}));
     }
     produce(feed);
+    feed.Close();
+    for (const auto& each : consumers) fanfare::Select(fanfare::OnEnd(each));
   });
   std::vector<std::size_t> times(kEvents);
   std::istringstream in(printed);

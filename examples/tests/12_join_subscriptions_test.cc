@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The listener of example 12 prints all that was sent before each end.
+// The printer of example 12 prints all that was sent before each end.
 
 #include "check.h"
 
@@ -24,17 +24,17 @@ struct Feeds {
   fanfare::Feed<int> wind;
 };
 
-// Runs a listener while `produce` sends to its feeds; checks that it has
+// Runs a printer while `produce` sends to its feeds; checks that it has
 // printed that many reports.
 template <typename Produce>
-void CheckListener(std::size_t capacity, int reports, Produce produce) {
+void CheckPrinter(std::size_t capacity, int reports, Produce produce) {
   const std::string printed = Captured([&] {
     const fanfare::Channel<double> temperatures(capacity);
     const fanfare::Channel<int> winds(capacity);
-    std::jthread listener;
+    std::jthread printer;
     Feeds feeds;
-    listener = std::jthread(
-        Listen, temperatures, winds,
+    printer = std::jthread(
+        PrintBoth, temperatures, winds,
         fanfare::JoinSubscriptions(feeds.temperature.Subscribe(temperatures),
                                    feeds.wind.Subscribe(winds)));
     produce(feeds);
@@ -46,7 +46,7 @@ void CheckListener(std::size_t capacity, int reports, Produce produce) {
 }
 
 void TestReportsThatAreBufferedAtTheEndArePrinted(std::size_t capacity) {
-  CheckListener(capacity, 2 * kReports, [](Feeds& feeds) {
+  CheckPrinter(capacity, 2 * kReports, [](Feeds& feeds) {
     for (int i = 0; i < kReports; ++i) {
       feeds.temperature.Send(i);
       feeds.wind.Send(i);
@@ -55,7 +55,7 @@ void TestReportsThatAreBufferedAtTheEndArePrinted(std::size_t capacity) {
 }
 
 void TestTheSubscriptionThatEndsLastIsHeardToItsEnd(std::size_t capacity) {
-  CheckListener(capacity, kReports, [](Feeds& feeds) {
+  CheckPrinter(capacity, kReports, [](Feeds& feeds) {
     feeds.temperature.Close();
     for (int i = 0; i < kReports; ++i) feeds.wind.Send(i);
   });

@@ -23,8 +23,7 @@ void TestReportsThatAreBufferedAtTheEndArePrinted(std::size_t capacity) {
   const std::string printed = Captured([&] {
     std::jthread client;
     Station station;
-    client =
-        std::jthread(Listen, temperatures, station.Subscribe(temperatures));
+    client = std::jthread(Print, temperatures, station.Subscribe(temperatures));
     for (int i = 0; i < kReports; ++i) station.Report(i);
   });
   const auto lines = std::count(printed.begin(), printed.end(), '\n');

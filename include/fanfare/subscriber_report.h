@@ -44,26 +44,37 @@ namespace detail {
 inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
   const Policy* const policy = member.policy();
   const Tally& tally = member.tally;
-  const bool counts = tally.counts();
-  // The feed's count is read last: it was written before these.
-  stats.missed = tally.missed.Get();
+  Tally::Reading now{};
+  // No Send passes the channel meanwhile. One that fails to copy its value does
+  // not come so far, and one may be about to count what it did not deliver. The
+  // counts belong together if these two are the same before and after.
+  const auto read = [&]() noexcept {
+    const auto missed = [&] { return tally.missed.Get(); };
+    const auto dropped = [&]() -> std::uint64_t {
+      return policy != nullptr ? policy->dropped.Get() : 0;
+    };
+    do {
+      stats.missed = missed();
+      stats.dropped = dropped();
+      now = tally.Read(member.feed().sent());
+    } while (missed() != stats.missed || dropped() != stats.dropped);
+  };
+  const ChannelEnds::Snapshot in_channel =
+      member.channel().Look(member.offer, read);
   if (policy != nullptr) {
-    stats.dropped = policy->dropped.Get();
     stats.evicted = policy->evicted.Get();
     stats.replayed = policy->replayed.Get();
   }
   stats.blocked =
       std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
-  stats.offered = tally.Offered(member.feed().sent());
-  const ChannelEnds::Snapshot now = member.channel().Look(member.offer);
-  stats.queued = now.size;
+  stats.offered = now.offered;
+  stats.queued = in_channel.size;
   stats.capacity = member.channel().capacity();
-  stats.blocks = counts && now.queued;
+  stats.blocks = now.counts && in_channel.queued;
   if (stats.blocks) stats.blocking = member.feed().waited();
   // The last value is not decided, or was never offered.
-  if (counts && (now.queued || now.refused) && stats.offered > 0) {
-    --stats.offered;
-  }
+  const bool undecided = in_channel.queued || in_channel.refused;
+  if (now.counts && undecided && stats.offered > 0) --stats.offered;
   const std::uint64_t not_delivered = stats.dropped + stats.missed;
   if (stats.offered < not_delivered) stats.offered = not_delivered;
   stats.delivered = stats.offered - not_delivered;

@@ -605,6 +605,40 @@ TEST_CASE("O1 O5: a receive that serves another sender renews the patience") {
   CHECK(TallyOf(full.subscription) == Tally{.dropped = 1});
 }
 
+TEST_CASE("O1: no patience runs once the value was taken") {
+  // The Send waits for others, beyond the end of the first patience.
+  const auto overflow =
+      GENERATE(Overflow::kDropNewest, Overflow::kDropOldest, Overflow::kEnd);
+  const std::size_t capacity = GENERATE(0U, 1U);
+  CAPTURE(overflow, capacity);
+  if (!Possible(overflow, capacity)) return;
+  FullChannel<int> full(capacity, overflow, 5s);
+  const Channel<int> later(1), waits;
+  const Subscription drops = full.feed.Subscribe(
+      later, {.overflow = Overflow::kDropNewest, .patience = 9s});
+  const Subscription other = full.feed.Subscribe(waits);
+  Fill(later, 100);
+  Sending first([&] { return full.feed.Send(1); });
+  AwaitSenders(waits, 1);
+  CHECK(Sleep(first) == 5s);
+  FakeClock::Advance(1s);
+  CHECK(full.channel.Receive().has_value());
+  FakeClock::Advance(4s);
+  CHECK(Sleep(first) == 4s);
+  FakeClock::Advance(4s);
+  AwaitThat([&] { return drops.Stats()->dropped == 1; });
+  CHECK(waits.Receive() == 1);
+  CHECK(first.Get() == 2);
+  // The next Send that finds the channel full begins anew.
+  FakeClock::Advance(20s);
+  Sending second([&] { return full.feed.Send(2); });
+  CHECK(Sleep(second) == 5s);
+  CHECK(full.channel.Receive().has_value());
+  CHECK(waits.Receive() == 2);
+  CHECK(second.Get() == 2);
+  CHECK_FALSE(full.subscription.ended());
+}
+
 TEST_CASE("O1 O4: the patience runs from a Send that did not wait") {
   const auto overflow =
       GENERATE(Overflow::kDropNewest, Overflow::kDropOldest, Overflow::kEnd);

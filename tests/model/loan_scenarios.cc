@@ -16,6 +16,7 @@
 #include <fanfare/detail/channel/biased_lock.h>
 #include <fanfare/detail/feed/turnstile.h>
 #include <fanfare/feed.h>
+#include <fanfare/subscribe_options.h>
 
 namespace model {
 namespace {
@@ -319,6 +320,98 @@ void LoanRevokedBesideARequest() {
   Expect(done && turn.biased() == 0, "a request is forgotten");
 }
 
+// A channel of the latest value, full with 0, whose back is biased to its feed.
+struct LoanOfTheLatest {
+  LoanOfTheLatest() {
+    Expect(feed.Send(-1) == 1 && feed.Send(0) == 1, "not sent");
+  }
+  ~LoanOfTheLatest() { ExpectNobodyWaits(channel); }
+  LoanOfTheLatest(const LoanOfTheLatest&) = delete;
+  LoanOfTheLatest& operator=(const LoanOfTheLatest&) = delete;
+
+  Feed<int> feed;
+  Channel<int> channel{1};
+  Subscription subscription =
+      feed.Subscribe(channel, {.overflow = fanfare::Overflow::kDropOldest});
+};
+
+void LoanAndReplace() {
+  LoanOfTheLatest loan;
+  std::optional<int> first, second;
+  Scheduler::Interleave({[&] {
+                           Expect(loan.feed.Send(1) == 1, "refused");
+                           Expect(loan.feed.Send(2) == 1, "refused");
+                         },
+                         [&] {
+                           first = loan.channel.TryReceive();
+                           second = loan.channel.TryReceive();
+                         }});
+  Expect(first.has_value(), "the channel was empty between two values");
+  const int last = second.value_or(*first);
+  Expect(!second || *second > *first, "a value is doubled or out of order");
+  const auto left = loan.channel.TryReceive();
+  Expect(last == 2 ? !left : left == 2, "the latest value is lost");
+  Expect(!loan.channel.TryReceive(), "a value too many");
+}
+
+void LoanAndReplaceBesideAReceiver() {
+  LoanOfTheLatest loan;
+  Scheduler::Interleave({[&] { Expect(loan.feed.Send(1) == 1, "refused"); },
+                         [&] {
+                           int seen = -1;
+                           while (seen < 1) {
+                             const int next = *loan.channel.Receive();
+                             Expect(next > seen, "doubled or out of order");
+                             seen = next;
+                           }
+                         }});
+  Expect(!loan.channel.TryReceive(), "a value too many");
+}
+
+void ReplacedByTwoFeeds() {
+  LoanOfTheLatest loan;
+  Feed<int> other;
+  const auto subscription = other.Subscribe(
+      loan.channel, {.overflow = fanfare::Overflow::kDropOldest});
+  Scheduler::Interleave({[&] {
+                           Expect(loan.feed.Send(1) == 1, "refused");
+                           Expect(loan.feed.Send(2) == 1, "refused");
+                         },
+                         [&] {
+                           Expect(other.Send(11) == 1, "refused");
+                           Expect(other.Send(12) == 1, "refused");
+                         }});
+  Expect(loan.feed.subscriber_count() == 1, "the subscription has ended");
+  Expect(other.subscriber_count() == 1, "the subscription has ended");
+  Expect(CountLeft(loan.channel) == 1, "a value is lost or doubled");
+}
+
+void ReplaceAndUnsubscribe() {
+  LoanOfTheLatest loan;
+  std::size_t taken = 0;
+  std::optional<int> left;
+  Scheduler::Interleave({[&] { taken = loan.feed.Send(1); },
+                         [&] {
+                           loan.subscription.Unsubscribe();
+                           left = loan.channel.TryReceive();
+                         }});
+  Expect(left == static_cast<int>(taken), "another value than was taken");
+  Expect(!loan.channel.TryReceive(), "a delivery after Unsubscribe");
+}
+
+void ReplaceAndClose() {
+  LoanOfTheLatest loan;
+  std::size_t taken = 0;
+  std::optional<int> left;
+  Scheduler::Interleave({[&] { taken = loan.feed.Send(1); },
+                         [&] {
+                           loan.channel.Close();
+                           left = loan.channel.TryReceive();
+                         }});
+  Expect(left == static_cast<int>(taken), "another value than was taken");
+  Expect(loan.channel.drained(), "a delivery after Close");
+}
+
 constexpr std::array kScenarios = {
     Scenario{"loan_receive",
              "a receive that waits ends the loan, and is given the next value",
@@ -351,6 +444,21 @@ constexpr std::array kScenarios = {
     Scenario{"loan_request",
              "whoever revokes a bias forgets no request for the turn",
              LoanRevokedBesideARequest},
+    Scenario{"loan_replace",
+             "a channel is never empty while its value is replaced",
+             LoanAndReplace},
+    Scenario{"loan_replace_receive",
+             "a receive beside replacements gets later values, and the last",
+             LoanAndReplaceBesideAReceiver},
+    Scenario{"loan_replace_two_feeds",
+             "two feeds replace the values of one channel, and neither ends",
+             ReplacedByTwoFeeds},
+    Scenario{"loan_replace_unsubscribe",
+             "a value is replaced before Unsubscribe returns, or not",
+             ReplaceAndUnsubscribe},
+    Scenario{"loan_replace_close",
+             "a value is replaced before the channel is closed, or not",
+             ReplaceAndClose},
 };
 
 }  // namespace

@@ -194,7 +194,7 @@ int Main(std::span<char*> arguments) {
   for (const auto scenarios :
        {ChannelScenarios(), SelectScenarios(), SpanScenarios(), FeedScenarios(),
         LoanScenarios(), ProducerScenarios(), CompoundScenarios(),
-        ListenScenarios()}) {
+        ListenScenarios(), PolicyScenarios()}) {
     for (const Scenario& scenario : scenarios) {
       if (!IsWanted(scenario, options)) continue;
       Check(scenario, options);

@@ -33,6 +33,7 @@ std::span<const Scenario> LoanScenarios();
 std::span<const Scenario> ProducerScenarios();
 std::span<const Scenario> CompoundScenarios();
 std::span<const Scenario> ListenScenarios();
+std::span<const Scenario> PolicyScenarios();
 
 inline void Expect(bool condition, const char* what) {
   if (!condition) Scheduler::Fail(what);

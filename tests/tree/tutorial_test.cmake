@@ -2,7 +2,8 @@
 #
 # The tutorial in examples/README.md agrees with the examples: each one has a
 # line in the table and a section, in the order of the numbers, and the code in
-# a section stands in that example, apart from the indentation.
+# a section stands in that example, apart from the indentation. Likewise, each
+# trap has a section, which links to the wrong and the right program.
 
 set(root ${CMAKE_CURRENT_LIST_DIR}/../../examples)
 file(READ ${root}/README.md tutorial)
@@ -13,10 +14,14 @@ function(unindent text result)
   set(${result} "${text}" PARENT_SCOPE)
 endfunction()
 
-# Checks each C++ block of `section` against `file`; adds to `blocks`.
-function(check_blocks name section file)
-  file(READ "${file}" code)
-  unindent("${code}" code)
+# Checks each C++ block of `section` against the files that follow.
+function(check_blocks name section)
+  set(code "")
+  foreach(file IN LISTS ARGN)
+    file(READ "${file}" text)
+    unindent("${text}" text)
+    string(APPEND code "${text}")
+  endforeach()
   set(count 0)
   string(FIND "${section}" "```cpp\n" at)
   while(NOT at EQUAL -1)
@@ -48,7 +53,12 @@ if(count LESS 20)
 endif()
 list(APPEND files lines/lines.cc)
 
-set(rest "${tutorial}")
+string(FIND "${tutorial}" "\n# Traps\n" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "The tutorial has no traps.")
+endif()
+string(SUBSTRING "${tutorial}" ${at} -1 traps_text)
+string(SUBSTRING "${tutorial}" 0 ${at} rest)
 set(table "")
 foreach(file IN LISTS files)
   cmake_path(GET file STEM name)
@@ -72,6 +82,39 @@ foreach(file IN LISTS files)
     message(SEND_ERROR "${name}: its section has no link to its output.")
   endif()
   check_blocks(${name} "${section}" ${root}/${file})
+endforeach()
+
+# The traps, in any order, behind the examples.
+string(APPEND table "[traps](#traps) ")
+file(GLOB traps RELATIVE ${root} ${root}/traps/*_wrong.cc)
+list(LENGTH traps count)
+string(REGEX MATCHALL "\n### [^\n]*" sections "${traps_text}")
+list(LENGTH sections sections)
+if(count LESS 3 OR NOT sections EQUAL count)
+  message(SEND_ERROR "There are ${sections} sections and ${count} traps.")
+endif()
+foreach(wrong IN LISTS traps)
+  string(REGEX REPLACE "^traps/(.*)_wrong[.]cc$" "\\1" name "${wrong}")
+  string(FIND "${traps_text}" "\n### ${name}\n" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "The trap ${name} has no section.")
+    continue()
+  endif()
+  math(EXPR at "${at} + 1")
+  string(SUBSTRING "${traps_text}" ${at} -1 section)
+  string(FIND "${section}" "\n### " end)
+  string(SUBSTRING "${section}" 0 ${end} section)
+  foreach(
+    target IN ITEMS traps/${name}_wrong.cc traps/${name}_right.cc
+                    traps/expected/${name}_wrong.txt
+                    traps/expected/${name}_right.txt)
+    string(FIND "${section}" "](${target})" link)
+    if(link EQUAL -1)
+      message(SEND_ERROR "${name}: its section has no link to ${target}.")
+    endif()
+  endforeach()
+  check_blocks(${name} "${section}" ${root}/traps/${name}_wrong.cc
+               ${root}/traps/${name}_right.cc)
 endforeach()
 
 # The names in the table, one after the other.

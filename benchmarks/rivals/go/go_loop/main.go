@@ -56,5 +56,6 @@ func main() {
 		NeedsLock: true,
 		MaxLag:    100_000,
 	})
-	harness.Main(append(cases, scenarios.Channels()...))
+	cases = append(cases, scenarios.Channels()...)
+	harness.Main(append(cases, scenarios.Full()...))
 }

@@ -237,7 +237,9 @@ fn timed<T: Receiver<V>, V>(
 }
 
 /// A thread with a small stack: some scenarios have a thousand of them.
-fn spawn(run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+pub(crate) fn spawn(
+    run: impl FnOnce() + Send + 'static,
+) -> thread::JoinHandle<()> {
     let small = thread::Builder::new().stack_size(128 * 1024);
     small.spawn(run).unwrap()
 }

@@ -93,6 +93,13 @@ class BiasOwner {
   std::uint32_t biased_ = 0;  // for the holder
 };
 
+// Says what the holder of an owner does about biases to it.
+enum class Biases : std::uint8_t {
+  kMake,  // it may make more
+  kKeep,  // it makes no more, and may have some
+  kNone,  // it has revoked all, and may wait for other owners
+};
+
 class BiasedLock {
  public:
   FANFARE_ALWAYS_INLINE void lock() noexcept {

@@ -101,9 +101,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return SendAtBack(send, value);
   }
   // Like TryStore(), for the holder of `owner`. If `may_bias`,
-  // occasionally biases the lock of the back to `owner` (biased_lock.h).
-  // Returns kBiasedElsewhere, and has no effect, if the lock is biased to
-  // another owner.
+  // occasionally biases the lock of the back to `owner` (biased_lock.h). After
+  // kPending, the lock may still be biased to it. Returns kBiasedElsewhere, and
+  // has no effect, if the lock is biased to another owner.
   FANFARE_ALWAYS_INLINE Outcome TryStore(BiasOwner& owner, bool may_bias,
                                          Operation& send, T& value) noexcept {
     if (back_.lock.BiasedTo(owner)) {
@@ -114,7 +114,6 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
         Store(send, value);
         return Outcome::kDone;
       }
-      back_.lock.Unbias(owner);
       return Outcome::kPending;
     }
     if (!back_.lock.try_lock()) [[unlikely]]
@@ -134,29 +133,57 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr,
                           Locks::kTryBack);
   }
-  // Sends; if there is no room, moves the oldest value to `oldest` first. The
-  // value passes sends that are queued. Returns kBiasedElsewhere, and has no
-  // effect, if the lock of the back is biased to another owner than `owner`,
-  // which the caller holds.
-  FANFARE_COLD Outcome Replace(Operation& send, BiasOwner& owner,
-                               std::optional<T>& oldest) noexcept {
+  // Sends; if there is no room, takes the oldest value out first. Sets
+  // `evicted` then, and moves the value to `oldest`, unless T is trivially
+  // copyable. The new value passes sends that are queued. `biases` is what the
+  // holder of `owner` does about biases. Unless it has none, the function
+  // returns kBiasedElsewhere, and has no effect, if the lock of the back is
+  // biased to another owner.
+  FANFARE_COLD Outcome Replace(Operation& send, BiasOwner& owner, Biases biases,
+                               std::optional<T>& oldest,
+                               bool& evicted) noexcept {
     back_.lock.Unbias(owner);
     Operation* partner = nullptr;
     Outcome outcome;
     {
-      const BothLocks locked(*this, Locks::kTryBack);
+      const BothLocks locked(
+          *this, biases == Biases::kNone ? Locks::kNone : Locks::kTryBack);
       if (!locked.held()) return Outcome::kBiasedElsewhere;
       outcome = SendNow(send, nullptr, partner);
       if (outcome == Outcome::kPending && front_.end.HasValue(back_.end)) {
-        oldest.emplace(std::move(*SlotAt(front_.end)));
+        if constexpr (!kCopies) oldest.emplace(std::move(*SlotAt(front_.end)));
         PopFront();
+        evicted = true;
         Store(send, *static_cast<T*>(send.value));
         outcome = Outcome::kDone;
+        // While sends are queued, each receive would revoke the bias.
+        if (kCopies && biases == Biases::kMake && front_.waiting.empty() &&
+            back_.waiting.empty() &&
+            back_.end.passed() % Platform::kBiasEvery == 0) {
+          back_.lock.Bias(owner);
+        }
       }
       send.outcome = outcome;
     }
     if (partner != nullptr) partner->waker->Completed(*partner);
     return outcome;
+  }
+  // Does what Replace() does, right after TryStore() for `owner` has returned
+  // kPending, if T is trivially copyable. Returns false, and has no effect, if
+  // the lock of the back is not biased to `owner`.
+  bool ReplaceBiased(const BiasOwner& owner, Operation& send, T& value,
+                     bool& evicted) noexcept {
+    static_assert(kCopies);
+    if (!back_.lock.BiasedTo(owner)) return false;
+    // The front's lock is held until the new value is there, so that no receive
+    // finds the ring empty in between.
+    const LockGuard lock(front_.lock);
+    if (!back_.end.HasRoom(front_.end) && front_.end.HasValue(back_.end)) {
+      PopFront();
+      evicted = true;
+    }
+    Store(send, value);
+    return true;
   }
   Outcome TryReceive(Operation& receive) noexcept {
     const Outcome outcome = ReceiveAtFront(Target(receive));

@@ -116,7 +116,13 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     bool refused;  // the channel was closed, or the send revoked, before it
   };
   [[nodiscard]] Snapshot Look(const Operation& send) const noexcept {
+    return Look(send, [] {});
+  }
+  // Calls `read()` as well, while no send can pass.
+  template <typename Read>
+  [[nodiscard]] Snapshot Look(const Operation& send, Read read) const noexcept {
     const BothLocks locked(*this);
+    read();
     return {used(), send.queued, send.outcome == Outcome::kClosed};
   }
 

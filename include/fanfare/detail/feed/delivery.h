@@ -164,6 +164,8 @@ class Delivery {
             TryStore(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
+        if (outcome == Outcome::kPending && Replace(feed, channel, m, offered))
+          continue;
         m.offer.value = std::addressof(offered);
         const auto fate = SlowChannels::Settle(feed, m, outcome, wait, may_bias,
                                                ChannelVerbs::kOf<T>);
@@ -193,6 +195,23 @@ class Delivery {
       return channel.TryStore(feed.turnstile, may_bias, offer, value);
     } else {
       return channel.TryStore(offer, value);
+    }
+  }
+
+  // Replaces the oldest value of a full channel that is biased to the feed, if
+  // the member's policy does so at once. Returns whether it did.
+  static bool Replace(FeedCore& feed, ChannelCore<T>& channel, Member& member,
+                      T& value) noexcept {
+    if constexpr (kCopiesLate) {
+      Policy* const policy = member.policy();
+      if (policy == nullptr || !policy->replaces_at_once()) return false;
+      bool evicted = false;
+      if (!channel.ReplaceBiased(feed.turnstile, member.offer, value, evicted))
+        return false;
+      if (evicted) policy->evicted.Add();
+      return true;
+    } else {
+      return false;
     }
   }
 

@@ -52,12 +52,11 @@ class FeedSubscription final : public Member {
 
   // See Policy::ReplaceVerb.
   static Outcome ReplaceOldest(ChannelEnds& channel, Operation& send,
-                               BiasOwner& owner, bool& evicted) noexcept {
+                               BiasOwner& owner, Biases biases,
+                               bool& evicted) noexcept {
     std::optional<T> oldest;
-    const Outcome outcome =
-        static_cast<ChannelCore<T>&>(channel).Replace(send, owner, oldest);
-    evicted = oldest.has_value();
-    return outcome;
+    return static_cast<ChannelCore<T>&>(channel).Replace(send, owner, biases,
+                                                         oldest, evicted);
   }
 
   void RequestUnsubscribe() noexcept override {

@@ -40,7 +40,8 @@ struct Policy {
   // Calls ChannelCore::Replace(), and destroys the value that was taken out.
   // Sets `evicted` if there was one.
   using ReplaceVerb = Outcome(ChannelEnds& channel, Operation& send,
-                              BiasOwner& owner, bool& evicted) noexcept;
+                              BiasOwner& owner, Biases biases,
+                              bool& evicted) noexcept;
   // Returns the error of a subscription that ends because it is too slow, with
   // `queued` values in its channel.
   using SlowError = std::exception_ptr(const Policy& policy,
@@ -57,6 +58,10 @@ struct Policy {
       since = now;
     }
     return now - since >= patience;
+  }
+  [[nodiscard]] bool replaces_at_once() const noexcept {
+    return when_full == WhenFull::kReplace &&
+           patience <= Clock::duration::zero();
   }
   // Returns when to call RunsOut() again.
   [[nodiscard]] Clock::time_point RunsOutAt() const noexcept {
@@ -83,6 +88,8 @@ struct Policy {
   bool full = false;
   std::uint64_t seen = 0;
   Clock::time_point since{};
+  // Whether the Send in progress waits for the channel, as far as it knows.
+  bool waited_for = false;
 
   Count dropped;   // values that were not delivered because of this policy
   Count evicted;   // values that were taken out for later ones

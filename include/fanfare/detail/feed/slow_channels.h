@@ -41,6 +41,7 @@ class SlowChannels {
                                   bool& may_bias,
                                   const ChannelVerbs& verbs) noexcept {
     const FeedCore::Hold hold(feed);
+    member.channel().Unbias(feed.turnstile);
     if (outcome == Outcome::kCounterpartWaits) {
       outcome = verbs.match_receiver(member.channel(), member.offer);
     }
@@ -50,14 +51,16 @@ class SlowChannels {
       outcome = verbs.try_send(member.channel(), member.offer);
     }
     if (outcome == Outcome::kDone) return Fate::kTaken;
-    may_bias = may_bias && outcome == Outcome::kPending && !may_wait;
     if (outcome == Outcome::kClosed) {
+      may_bias = false;
       EndClosed(feed, member);
       return Fate::kNotTaken;
     }
-    if (RunsOut(feed, member)) return Act(feed, member);
+    if (RunsOut(feed, member)) return Act(feed, member, may_bias);
+    may_bias = may_bias && !may_wait;
     if (may_wait) {
       feed.turnstile.MarkSlowExit();
+      if (member.policy() != nullptr) member.policy()->waited_for = true;
       return Fate::kWaits;
     }
     member.tally.missed.Add();
@@ -145,7 +148,7 @@ class SlowChannels {
                           : Deadline::Never();
       if (!pending_.has_policy()) return next;
       for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
-        if (!HasPatience(*m)) continue;
+        if (!HasPatience(*m) || !m->policy()->waited_for) continue;
         const Deadline acts = Deadline::At(m->policy()->RunsOutAt());
         if (acts.Before(next)) next = acts;
       }
@@ -167,10 +170,16 @@ class SlowChannels {
       const Clock::duration time = waited();
       std::ptrdiff_t count = 0;
       PendingOffers acted = pending_.Extract([&](Member& m) {
-        if (!RunsOut(feed_, m) || !m.channel().CancelSend(m.offer)) {
+        if (!HasPatience(m) || !m.policy()->waited_for) return false;
+        // A channel that has taken the value meanwhile needs no patience until
+        // the next Send finds it full.
+        m.policy()->waited_for = m.channel().Look(m.offer).queued;
+        if (!m.policy()->waited_for || !RunsOut(feed_, m) ||
+            !m.channel().CancelSend(m.offer)) {
           return false;
         }
-        if (Act(feed_, m) == Fate::kTaken) ++taken_;
+        bool may_bias = false;
+        if (Act(feed_, m, may_bias) == Fate::kTaken) ++taken_;
         ++count;
         return true;
       });
@@ -223,35 +232,40 @@ class SlowChannels {
     return policy.RunsOut(received);
   }
 
-  // Does what the member's policy says. The offer must not be queued.
-  static Fate Act(FeedCore& feed, Member& member) noexcept {
+  // Does what the member's policy says. The offer must not be queued. Sets
+  // `may_bias` to false if biases had to be revoked.
+  static Fate Act(FeedCore& feed, Member& member, bool& may_bias) noexcept {
     Policy& policy = *member.policy();
     feed.turnstile.MarkSlowExit();  // a value's destructor is user code
     if (policy.when_full == WhenFull::kReplace) {
-      return Replace(feed, member, policy);
+      return Replace(feed, member, policy, may_bias);
     }
     policy.dropped.Add();
     member.DestroyCopy();
     if (policy.when_full == WhenFull::kEnd) {
+      may_bias = false;
       feed.LeaveFastPath();
       feed.End(member, policy.slow_error(policy, member.channel().size()));
     }
     return Fate::kNotTaken;
   }
-  static Fate Replace(FeedCore& feed, Member& member, Policy& policy) noexcept {
+  static Fate Replace(FeedCore& feed, Member& member, Policy& policy,
+                      bool& may_bias) noexcept {
     bool evicted = false;
-    const auto replace = [&] {
+    const auto replace = [&](Biases biases) {
       return policy.replace(member.channel(), member.offer, feed.turnstile,
-                            evicted);
+                            biases, evicted);
     };
-    Outcome outcome = replace();
+    Outcome outcome = replace(may_bias ? Biases::kMake : Biases::kKeep);
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
-      outcome = replace();
+      may_bias = false;
+      outcome = replace(Biases::kNone);
     }
     if (evicted) policy.evicted.Add();
     if (outcome == Outcome::kDone) return Fate::kTaken;
     EndClosed(feed, member);
+    may_bias = false;
     return Fate::kNotTaken;
   }
 

@@ -49,13 +49,17 @@ class Tally {
 
   // Returns how many values of the feed's first `sent` were offered.
   [[nodiscard]] std::uint64_t Offered(std::uint64_t sent) const noexcept {
-    const std::uint64_t entered = entered_.load(std::memory_order_acquire);
-    if ((entered & kFixed) != 0) return entered & ~kFixed;
-    return sent > entered ? sent - entered : 0;
+    return Read(sent).offered;
   }
-  // Returns whether values may still be offered.
-  [[nodiscard]] bool counts() const noexcept {
-    return (entered_.load(std::memory_order_acquire) & kFixed) == 0;
+  // Returns the same, and whether values may still be offered.
+  struct Reading {
+    std::uint64_t offered;
+    bool counts;
+  };
+  [[nodiscard]] Reading Read(std::uint64_t sent) const noexcept {
+    const std::uint64_t entered = entered_.load(std::memory_order_acquire);
+    if ((entered & kFixed) != 0) return {entered & ~kFixed, false};
+    return {sent > entered ? sent - entered : 0, true};
   }
 
   void CountBlocked(Platform::Clock::duration waited) noexcept {

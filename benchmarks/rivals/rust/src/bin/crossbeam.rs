@@ -2,14 +2,16 @@
 
 //! crossbeam-channel: a feed is a vector of bounded channels.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{bounded, Receiver, Sender};
+use crossbeam_channel::{bounded, Receiver, Sender, TrySendError};
+use fanfare_rivals::full::{self, Latest, Lossy};
 use fanfare_rivals::harness::{self, expect, Case, Latch, Outcome};
-use fanfare_rivals::scenarios;
+use fanfare_rivals::scenarios::{self, Value, Word};
 
 struct Crossbeam;
 struct Producer<V>(Sender<V>);
@@ -62,6 +64,80 @@ impl<V: scenarios::Value> scenarios::Rival<V> for Crossbeam {
         let (sender, receiver) = bounded(capacity);
         (Producer(sender), Consumer(receiver))
     }
+}
+
+/// Channels whose sender takes the oldest value out if there is no room.
+/// Debian's version has no force_send() yet.
+struct Replacing(Vec<(Sender<Word>, Receiver<Word>)>);
+
+impl scenarios::Feed<Word> for Replacing {
+    fn send(&mut self, value: Word) {
+        for (sender, receiver) in &self.0 {
+            while let Err(TrySendError::Full(_)) = sender.try_send(value) {
+                let _ = receiver.try_recv();
+            }
+        }
+    }
+}
+
+/// W17.
+impl Lossy for Crossbeam {
+    type Feed = Replacing;
+    type Receiver = Receiver<Word>;
+
+    fn open(n: usize, capacity: usize) -> (Replacing, Vec<Receiver<Word>>) {
+        let channels: Vec<_> = (0..n).map(|_| bounded(capacity)).collect();
+        let receivers = channels.iter().map(|(_, r)| r.clone()).collect();
+        (Replacing(channels), receivers)
+    }
+
+    fn try_receive(receiver: &mut Receiver<Word>) -> Option<Word> {
+        receiver.try_recv().ok()
+    }
+}
+
+/// W18: a channel of capacity 1 for each subscriber.
+impl Latest for Crossbeam {
+    type Writer = Replacing;
+    type Subscriber = Receiver<Word>;
+
+    fn open(n: usize) -> (Replacing, Vec<Receiver<Word>>) {
+        <Self as Lossy>::open(n, 1)
+    }
+
+    fn next(subscriber: &mut Receiver<Word>) -> Word {
+        subscriber.recv().unwrap()
+    }
+}
+
+/// What a feed with a history has, written by hand.
+struct History {
+    senders: Vec<Sender<Word>>,
+    kept: VecDeque<Word>,
+}
+
+/// W19: a channel gets the values that are kept, comes and goes.
+fn replay(pairs: u64) -> Outcome {
+    const KEPT: u64 = 16;
+    let kept = (0..KEPT).map(Word::new).collect();
+    let feed = Mutex::new(History { senders: Vec::new(), kept });
+    let (sender, receiver) = bounded(KEPT as usize);
+    let start = Instant::now();
+    for _ in 0..pairs {
+        let mut history = feed.lock().unwrap();
+        for &value in &history.kept {
+            sender.send(value).unwrap();
+        }
+        history.senders.push(sender.clone());
+        drop(history);
+        for number in 0..KEPT {
+            expect(receiver.recv().unwrap().number(), number);
+        }
+        let senders = &mut feed.lock().unwrap().senders;
+        let found = senders.iter().position(|s| s.same_channel(&sender));
+        senders.remove(found.unwrap());
+    }
+    Outcome::new(start.elapsed(), pairs)
 }
 
 /// An event that wants to be acknowledged.
@@ -272,5 +348,8 @@ fn main() {
     }
     cases.push(Case::new("W16_FeedsInTurn", in_turn));
     cases.push(Case::new("W16_FeedsAtOnce", at_once));
+    cases.extend(full::drop_oldest::<Crossbeam>());
+    cases.extend(full::latest::<Crossbeam>());
+    cases.push(Case::new("W19_Replay", replay));
     harness::main(cases);
 }

@@ -4,20 +4,23 @@
 //!
 //! It overwrites what a slow receiver has not seen yet. To lose nothing, as in
 //! the other programs, the sender yields while a receiver lags by the capacity.
-//! Debian's version has no Sender::len() yet, so the receivers count.
+//! Debian's version has no Sender::len() yet, so the receivers count. In W17 it
+//! overwrites. It has no replay, so there is no W19.
 
 use std::fmt::Display;
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::Waker;
+use std::thread;
 
+use fanfare_rivals::blocking::{block_on, this_thread};
+use fanfare_rivals::full::{self, Lossy};
 use fanfare_rivals::harness::{self, fail};
-use fanfare_rivals::scenarios::{self, Value};
-use tokio::sync::broadcast;
+use fanfare_rivals::scenarios::{self, Value, Word};
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
 struct TokioBroadcast;
+struct Overwrite;
 
 /// How many values a receiver has received, in a cache line of its own.
 #[derive(Default)]
@@ -112,35 +115,42 @@ impl<V: Value> scenarios::Rival<V> for TokioBroadcast {
     }
 }
 
-/// Wakes a thread that is parked.
-struct Unpark(Thread);
+/// W17: the broadcast as it is. A receiver that lags learns how many values it
+/// has missed, and goes on with the oldest that is there.
+impl Lossy for Overwrite {
+    type Feed = Overwriting;
+    type Receiver = broadcast::Receiver<Word>;
 
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+    fn open(n: usize, capacity: usize) -> (Overwriting, Vec<Self::Receiver>) {
+        let (sender, first) = broadcast::channel(capacity);
+        drop(first);
+        let receivers = (0..n).map(|_| sender.subscribe()).collect();
+        (Overwriting(sender), receivers)
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+    fn try_receive(receiver: &mut Self::Receiver) -> Option<Word> {
+        loop {
+            match receiver.try_recv() {
+                Ok(value) => return Some(value),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(_) => return None,
+            }
+        }
     }
 }
 
-fn this_thread() -> Waker {
-    Arc::new(Unpark(thread::current())).into()
-}
+struct Overwriting(broadcast::Sender<Word>);
 
-/// What blocking_recv() does, which Debian's version does not have yet.
-fn block_on<F: Future>(future: F, waker: &Waker) -> F::Output {
-    tokio::pin!(future);
-    let mut context = Context::from_waker(waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+impl scenarios::Feed<Word> for Overwriting {
+    fn send(&mut self, value: Word) {
+        if self.0.send(value).is_err() {
+            fail("no receivers");
         }
     }
 }
 
 fn main() {
-    harness::main(scenarios::common::<TokioBroadcast>());
+    let mut cases = scenarios::common::<TokioBroadcast>();
+    cases.extend(full::drop_oldest::<Overwrite>());
+    harness::main(cases);
 }
