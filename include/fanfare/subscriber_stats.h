@@ -24,10 +24,9 @@ namespace fanfare { inline namespace FANFARE_ABI {
 ///
 /// A value counts once it is decided what becomes of it. So a value that a Send
 /// waits to deliver does not count yet. While a Send offers its value to one
-/// channel after the other, `offered` and `delivered` may be one ahead for those
-/// that it has not reached. While a value is replaced or replayed, `evicted` or
-/// `replayed` may be one behind.
-/// (N1)
+/// channel after the other, `offered` and `delivered` may be one ahead for
+/// those that it has not reached. While a value is replaced or replayed,
+/// `evicted` or `replayed` may be one behind. (N1)
 struct SubscriberStats {
   /// How many values were delivered, dropped or missed.
   std::uint64_t offered = 0;

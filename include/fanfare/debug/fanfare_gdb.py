@@ -359,7 +359,7 @@ class _State:
 
 
 def _readable(to_string):
-    """What an object says whose memory is not (yet) one."""
+    """Makes a printer report memory that cannot be read, instead of failing."""
 
     def guarded(self):
         try:
@@ -476,7 +476,7 @@ class _SubscriptionPrinter:
 
 class _Printers(gdb.printing.PrettyPrinter):
     """Finds the printer of a value. The library's names live in an inline
-    namespace, whose name is not the same in all programs."""
+    namespace, which is not called the same in all programs."""
 
     PRINTERS = (
         (r"(Channel|Sender|Receiver)<.*>", _HandlePrinter),

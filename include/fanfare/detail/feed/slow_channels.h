@@ -4,7 +4,8 @@
 
 // SlowChannels are what a Send does about channels that do not take its value
 // at once: the one place where that is decided, and the one where a Send waits.
-// All functions are for the holder of the turn.
+// (Delivery::Replace is a short cut for biased channels.) All functions are for
+// the holder of the turn.
 
 #include <cstddef>
 #include <cstdint>

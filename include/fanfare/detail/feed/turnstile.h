@@ -142,7 +142,7 @@ class Turnstile : public BiasOwner {
     ++in_flight_;
     return Outcome::kPending;
   }
-  // Takes out an operation whose waiter has given up.
+  // Takes out an operation after its waiter has given up.
   void Cancel(Operation& operation) noexcept { EndCall(&operation); }
 
   // Does both for a thread, which waits in between. Returns kPending if the
