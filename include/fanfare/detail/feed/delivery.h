@@ -213,7 +213,7 @@ class Delivery {
       feed.turnstile.MarkSlowExit();  // a value's destructor is user code
       member.offer.value = std::addressof(value);
       // No channel is biased for such values.
-      const Outcome outcome = FeedSubscription<T>::ReplaceOldest(
+      const Outcome outcome = policy->replace(
           channel, member.offer, feed.turnstile, Biases::kNone, evicted);
       if (outcome != Outcome::kDone) return false;
     }
