@@ -191,7 +191,7 @@ GOALS = (
             "7. options, with room",
             f"W20_SendWithOptions/subscribers:{subscribers}",
             "fanfare",
-            1.05,
+            1.1,
             against=f"W1_Send/subscribers:{subscribers}",
         )
         for subscribers in (1, 10, 100)

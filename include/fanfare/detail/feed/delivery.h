@@ -198,21 +198,27 @@ class Delivery {
     }
   }
 
-  // Replaces the oldest value of a full channel that is biased to the feed, if
-  // the member's policy does so at once. Returns whether it did.
+  // Replaces the oldest value of a full channel, if the member's policy does so
+  // at once. Returns whether it did. If not, nothing has happened.
   static bool Replace(FeedCore& feed, ChannelCore<T>& channel, Member& member,
                       T& value) noexcept {
+    Policy* const policy = member.policy();
+    if (policy == nullptr || !policy->replaces_at_once()) return false;
+    bool evicted = false;
     if constexpr (kCopiesLate) {
-      Policy* const policy = member.policy();
-      if (policy == nullptr || !policy->replaces_at_once()) return false;
-      bool evicted = false;
       if (!channel.ReplaceBiased(feed.turnstile, member.offer, value, evicted))
         return false;
-      if (evicted) policy->evicted.Add();
-      return true;
     } else {
-      return false;
+      const FeedCore::Hold hold(feed);
+      feed.turnstile.MarkSlowExit();  // a value's destructor is user code
+      member.offer.value = std::addressof(value);
+      // No channel is biased for such values.
+      const Outcome outcome = policy->replace(
+          channel, member.offer, feed.turnstile, Biases::kNone, evicted);
+      if (outcome != Outcome::kDone) return false;
     }
+    if (evicted) policy->evicted.Add();
+    return true;
   }
 
   // Returns what a subscriber's channel should take. That is the value itself

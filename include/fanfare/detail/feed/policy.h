@@ -74,27 +74,26 @@ struct Policy {
     return full ? Clock::now() - since : Clock::duration::zero();
   }
 
-  std::string name;
-  Place where{};
+  // What a replacement uses comes first, close together.
   WhenFull when_full = WhenFull::kWait;
-  Clock::duration patience{};
   bool close_channel = false;
-  std::size_t replay = 0;
-  ReplaceVerb* replace = nullptr;
-  SlowError* slow_error = nullptr;
-
-  // For the holder of the turn: since when the channel is full, and what was
-  // seen of its receiver then.
+  // For the holder of the turn: whether the Send in progress waits for the
+  // channel, as far as it knows; and since when the channel is full, and what
+  // was seen of its receiver then.
+  bool waited_for = false;
   bool full = false;
+  Clock::duration patience{};
+  Count evicted;  // values that were taken out for later ones
+  Count dropped;  // values that were not delivered because of this policy
   std::uint64_t seen = 0;
   Clock::time_point since{};
-  // Whether the Send in progress waits for the channel, as far as it knows.
-  bool waited_for = false;
 
-  Count dropped;   // values that were not delivered because of this policy
-  Count evicted;   // values that were taken out for later ones
+  ReplaceVerb* replace = nullptr;
+  SlowError* slow_error = nullptr;
+  std::size_t replay = 0;
   Count replayed;  // values that were delivered from the feed's history
-
+  std::string name;
+  Place where{};
   Member* next = nullptr;  // for Membership
 };
 
