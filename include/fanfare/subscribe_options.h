@@ -173,8 +173,8 @@ inline std::string NameOf(const Policy& policy) {
   return policy.name.empty() ? NameOf(policy.where) : policy.name;
 }
 
-// Makes the policy of a subscription to a channel of `capacity`. Throws
-// std::invalid_argument.
+// Makes the policy of a subscription to a channel of `capacity`. Returns null
+// if the options are the default. Throws std::invalid_argument.
 inline std::unique_ptr<Policy> MakePolicy(SubscribeOptions&& options,
                                           std::size_t capacity,
                                           Policy::ReplaceVerb* replace) {
@@ -195,6 +195,10 @@ inline std::unique_ptr<Policy> MakePolicy(SubscribeOptions&& options,
   if (options.replay > capacity) {
     throw std::invalid_argument(
         "fanfare: Subscribe with a replay beyond the channel's capacity");
+  }
+  if (options.name.empty() && options.overflow == Overflow::kWait &&
+      !options.close_channel && options.replay == 0) {
+    return nullptr;
   }
   auto policy = std::make_unique<Policy>();
   policy->name = std::move(options.name);

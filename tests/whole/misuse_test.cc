@@ -116,9 +116,8 @@ TEST_CASE("F8: a call that starts while the feed is destroyed") {
               static_cast<void>(feed.waiting_senders());
             }),
             "fanfare: a count of a Feed being destroyed"));
-  CHECK(Has(WhileDestroyed([](Feed<Hooked>& feed) {
-              static_cast<void>(feed.Report());
-            }),
+  CHECK(Has(WhileDestroyed(
+                [](Feed<Hooked>& feed) { static_cast<void>(feed.Report()); }),
             "fanfare: a report of a Feed being destroyed"));
 }
 

@@ -78,9 +78,10 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (!member->feed().Add(*member)) Finish(*member);
     return member;
   }
-  // The same with options.
+  // The same with options, if the policy is not null.
   FANFARE_COLD static Ref<SubscriptionState> Subscribe(
       Ref<Member> member, std::unique_ptr<Policy> policy) {
+    if (policy == nullptr) return Subscribe(std::move(member));
     // Now, so that the error is there whenever Err() is called.
     if (policy->when_full == WhenFull::kEnd || policy->replay > 0) {
       member->Err();
