@@ -99,7 +99,8 @@ class Feed {
   /// Creates an open feed with a name, a history or a stall handler.
   ///
   /// A call needs `#include <fanfare/feed_options.h>`.
-  /// \throws std::bad_alloc
+  /// \throws std::invalid_argument if `stall_after` is not positive, and
+  ///     std::bad_alloc
   /// (N4, V1)
   explicit Feed(FeedOptions options);
   /// A feed cannot be copied.

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,6 +68,10 @@ class FeedExtrasOf final : public FeedExtras {
  public:
   explicit FeedExtrasOf(FeedOptions&& options)
       : on_stall_(std::move(options.on_stall)) {
+    if (options.stall_after <= std::chrono::nanoseconds::zero()) {
+      throw std::invalid_argument(
+          "fanfare: the stall_after of a Feed must be positive");
+    }
     name = std::move(options.name);
     if (on_stall_)
       stall_after = Saturated<Clock::duration>(options.stall_after);

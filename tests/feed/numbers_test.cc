@@ -19,6 +19,7 @@
 #include <optional>
 #include <random>
 #include <span>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -905,6 +906,18 @@ TEST_CASE("N4: a stall is told after a while, then at doubled intervals") {
   CHECK(channel.Receive() == 1);
   CHECK(sending.Get() == 2);
   CHECK(stalling.stalls.size() == 0);
+}
+
+TEST_CASE("N4: a time after which a stall is told must be positive") {
+  for (const nanoseconds time : {0ns, -1ns, nanoseconds::min()}) {
+    std::string message;
+    try {
+      const Feed<int> feed({.stall_after = time});
+    } catch (const std::invalid_argument& error) {
+      message = error.what();
+    }
+    CHECK(message == "fanfare: the stall_after of a Feed must be positive");
+  }
 }
 
 TEST_CASE("N4: each Send has its stall anew") {

@@ -20,7 +20,8 @@
 //   - a receive is queued only while the ring is empty and no send is queued;
 //   - a send is queued only while the ring is full;
 //   - nothing is queued in a closed channel.
-// So the front of a queue is always served before a newcomer on its side.
+// So the front of a queue is always served before a newcomer on its side. (Only
+// a value that replaces another passes the sends that are queued.)
 
 #include <cstddef>
 #include <mutex>

@@ -149,7 +149,7 @@ class Delivery {
                              std::size_t& taken) {
     const DenseSet& members = feed.members.active();
     PendingOffers pending;
-    std::size_t missed = 0;
+    std::size_t not_taken = 0;
     feed.CountValue(std::addressof(value));
     if (members.size() > kFew) feed.turnstile.MarkSlowExit();
     bool may_bias = members.size() <= kMaxBiased;
@@ -164,24 +164,25 @@ class Delivery {
             TryStore(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
-        if (outcome == Outcome::kPending && Replace(feed, channel, m, offered))
+        if (outcome == Outcome::kPending &&
+            ReplaceAtOnce(feed, channel, m, offered))
           continue;
         m.offer.value = std::addressof(offered);
         const auto fate = SlowChannels::Settle(feed, m, outcome, wait, may_bias,
                                                ChannelVerbs::kOf<T>);
         if (fate == SlowChannels::Fate::kTaken) continue;
-        ++missed;
+        ++not_taken;
         if (fate == SlowChannels::Fate::kWaits) pending.Add(m);
       }
     } catch (...) {
       // A copy has thrown: earlier deliveries are not rolled back.
       --entry;
-      taken = static_cast<std::size_t>(entry - members.begin()) - missed;
+      taken = static_cast<std::size_t>(entry - members.begin()) - not_taken;
       for (; entry != members.end(); ++entry) entry->member->tally.missed.Add();
       pending.Drop();
       throw;
     }
-    taken = members.size() - missed;
+    taken = members.size() - not_taken;
     if (!pending.empty()) feed.RevokeBiases();
     return pending;
   }
@@ -200,8 +201,8 @@ class Delivery {
 
   // Replaces the oldest value of a full channel, if the member's policy does so
   // at once. Returns whether it did. If not, nothing has happened.
-  static bool Replace(FeedCore& feed, ChannelCore<T>& channel, Member& member,
-                      T& value) noexcept {
+  static bool ReplaceAtOnce(FeedCore& feed, ChannelCore<T>& channel,
+                            Member& member, T& value) noexcept {
     Policy* const policy = member.policy();
     if (policy == nullptr || !policy->replaces_at_once()) return false;
     bool evicted = false;

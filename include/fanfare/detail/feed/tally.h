@@ -68,8 +68,8 @@ class Tally {
   }
 
   Count missed;  // not delivered, because a Send did not wait any longer
-  Count
-      blocked;  // nanoseconds in which Sends waited for this subscription only
+  // Nanoseconds of the waits that ended with this subscription.
+  Count blocked;
 
  private:
   static constexpr std::uint64_t kFixed = std::uint64_t{1} << 63;

@@ -2,8 +2,9 @@
 #ifndef FANFARE_DETAIL_WAIT_DEFERRED_WAKE_H_
 #define FANFARE_DETAIL_WAIT_DEFERRED_WAKE_H_
 
-// A DeferredWake is a wake-up that runs user code: it posts a task or resumes a
-// coroutine. It must not run while the thread holds a lock or a feed's turn.
+// A DeferredWake is a wake-up that runs user code, such as one that posts a
+// task. It never runs while the thread holds a lock. It runs with a feed's turn
+// only if a Send is about to wait, and must not send on that feed then.
 //
 // A waker is told of a completed operation without locks, but perhaps with a
 // turn. So the functions that may complete operations with the turn held open a
