@@ -57,11 +57,14 @@ class SlowChannels {
       EndClosed(feed, member);
       return Fate::kNotTaken;
     }
-    if (RunsOut(feed, member)) return Act(feed, member, may_bias);
+    Policy* const policy = PolicyOf(member);
+    if (policy != nullptr && RunsOut(feed, member, *policy)) {
+      return Act(feed, member, *policy, may_bias);
+    }
     may_bias = may_bias && !may_wait;
     if (may_wait) {
       feed.turnstile.MarkSlowExit();
-      if (member.policy() != nullptr) member.policy()->waited_for = true;
+      if (policy != nullptr) policy->waited_for = true;
       return Fate::kWaits;
     }
     member.tally.missed.Add();
@@ -149,8 +152,9 @@ class SlowChannels {
                           : Deadline::Never();
       if (!pending_.has_policy()) return next;
       for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
-        if (!HasPatience(*m) || !m->policy()->waited_for) continue;
-        const Deadline acts = Deadline::At(m->policy()->RunsOutAt());
+        const Policy* const policy = PolicyOf(*m);
+        if (policy == nullptr || !policy->waited_for) continue;
+        const Deadline acts = Deadline::At(policy->RunsOutAt());
         if (acts.Before(next)) next = acts;
       }
       return next;
@@ -171,16 +175,17 @@ class SlowChannels {
       const Clock::duration time = waited();
       std::ptrdiff_t count = 0;
       PendingOffers acted = pending_.Extract([&](Member& m) {
-        if (!HasPatience(m) || !m.policy()->waited_for) return false;
+        Policy* const policy = PolicyOf(m);
+        if (policy == nullptr || !policy->waited_for) return false;
         // A channel that has taken the value meanwhile needs no patience until
         // the next Send finds it full.
-        m.policy()->waited_for = m.channel().Look(m.offer).queued;
-        if (!m.policy()->waited_for || !RunsOut(feed_, m) ||
+        policy->waited_for = m.channel().Look(m.offer).queued;
+        if (!policy->waited_for || !RunsOut(feed_, m, *policy) ||
             !m.channel().CancelSend(m.offer)) {
           return false;
         }
         bool may_bias = false;
-        if (Act(feed_, m, may_bias) == Fate::kTaken) ++taken_;
+        if (Act(feed_, m, *policy, may_bias) == Fate::kTaken) ++taken_;
         ++count;
         return true;
       });
@@ -212,16 +217,18 @@ class SlowChannels {
     Clock::duration stall_interval_ = Clock::duration::max();
   };
 
-  [[nodiscard]] static bool HasPatience(const Member& member) noexcept {
-    const Policy* const policy = member.policy();
-    return policy != nullptr && policy->when_full != WhenFull::kWait;
+  // Returns the member's policy if it acts at some time, else null.
+  [[nodiscard]] static Policy* PolicyOf(const Member& member) noexcept {
+    Policy* const policy = member.policy();
+    if (policy == nullptr || policy->when_full == WhenFull::kWait) {
+      return nullptr;
+    }
+    return policy;
   }
 
-  // Returns whether the member's policy acts, now that its channel is full.
-  [[nodiscard]] static bool RunsOut(const FeedCore& feed,
-                                    Member& member) noexcept {
-    if (!HasPatience(member)) return false;
-    Policy& policy = *member.policy();
+  // Returns whether the policy acts, now that the member's channel is full.
+  [[nodiscard]] static bool RunsOut(const FeedCore& feed, const Member& member,
+                                    Policy& policy) noexcept {
     // What an eviction takes out is not received. Without a buffer, a value was
     // received if it was delivered.
     const ChannelEnds& channel = member.channel();
@@ -235,8 +242,8 @@ class SlowChannels {
 
   // Does what the member's policy says. The offer must not be queued. Sets
   // `may_bias` to false if biases had to be revoked.
-  static Fate Act(FeedCore& feed, Member& member, bool& may_bias) noexcept {
-    Policy& policy = *member.policy();
+  static Fate Act(FeedCore& feed, Member& member, Policy& policy,
+                  bool& may_bias) noexcept {
     feed.turnstile.MarkSlowExit();  // a value's destructor is user code
     if (policy.when_full == WhenFull::kReplace) {
       return Replace(feed, member, policy, may_bias);
