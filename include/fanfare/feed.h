@@ -102,7 +102,8 @@ class Feed {
   /// \throws std::invalid_argument if `stall_after` is not positive, and
   ///     std::bad_alloc
   /// (N4, V1)
-  explicit Feed(FeedOptions options);
+  template <std::same_as<FeedOptions> Options = FeedOptions>
+  explicit Feed(Options options);
   /// A feed cannot be copied.
   Feed(const Feed&) = delete;
   /// A feed cannot be assigned to.

@@ -13,6 +13,7 @@
 //          for (const SubscriberReport& one : slow) Warn(one.name);
 //        }});
 
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -77,6 +78,10 @@ class FeedExtrasOf final : public FeedExtras {
       stall_after = Saturated<Clock::duration>(options.stall_after);
   }
 
+  void Release() noexcept override {
+    FeedExtras::Release();
+    on_stall_ = nullptr;
+  }
   void OnStall(const FeedCore& feed) override {
     std::vector<SubscriberReport> slow = Report(feed);
     std::erase_if(slow, [](const auto& one) { return !one.stats.blocks; });
@@ -100,7 +105,8 @@ Ref<FeedCore> MakeFeed(FeedOptions&& options) {
 }  // namespace detail
 
 template <typename T>
-Feed<T>::Feed(FeedOptions options)
+template <std::same_as<FeedOptions> Options>
+Feed<T>::Feed(Options options)
     : core_(detail::MakeFeed<T>(std::move(options))) {
   Check();
 }

@@ -105,7 +105,8 @@ struct SubscribeOptions {
   bool close_channel = false;
   /// How many of the latest values to deliver first; at most the capacity of
   /// the channel. The feed delivers as many of them as it has kept
-  /// (FeedOptions::replay) and the channel has room for. (V1)
+  /// (FeedOptions::replay) and the channel has room for. With kDropOldest and
+  /// no patience, the oldest values in the channel make room. (V1)
   std::size_t replay = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include "support/fake_clock.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -1327,4 +1328,37 @@ TEST_CASE("O9: what misses a value or drops it at once reads no clock") {
     feed.SendReady(i);
   }
   CHECK(FakeClock::reads() == before);
+}
+
+TEST_CASE("O1 O4: a patience runs out before the time point of a SendUntil") {
+  const auto overflow = GENERATE(Overflow::kDropNewest, Overflow::kEnd);
+  CAPTURE(static_cast<int>(overflow));
+  Feed<int> feed;
+  const Channel<int> channel(1);
+  const Subscription subscription =
+      feed.Subscribe(channel, {.overflow = overflow, .patience = 1s});
+  CHECK(feed.Send(1) == 1);
+  Sending sending([&] {
+    return feed.SendUntil(2, FakeClock::now() + std::chrono::hours(1));
+  });
+  RunOut(sending, 1s);
+  CHECK(sending.Get() == 0);
+  CHECK(subscription.Stats()->dropped == 1);
+  CHECK(subscription.Stats()->missed == 0);
+  CHECK(subscription.ended() == (overflow == Overflow::kEnd));
+}
+
+TEST_CASE("O4: the earlier of two limits counts though both have passed") {
+  Feed<int> feed;
+  const Channel<int> channel(1);
+  const auto patience = GENERATE(1s, 3s);
+  const Subscription subscription = feed.Subscribe(
+      channel, {.overflow = Overflow::kDropNewest, .patience = patience});
+  CHECK(feed.Send(1) == 1);
+  Sending sending([&] { return feed.SendFor(2, 2s); });
+  CHECK(Sleep(sending) == std::min<nanoseconds>(patience, 2s));
+  FakeClock::Advance(10s);
+  CHECK(sending.Get() == 0);
+  CHECK(subscription.Stats()->dropped == (patience == 1s ? 1 : 0));
+  CHECK(subscription.Stats()->missed == (patience == 1s ? 0 : 1));
 }

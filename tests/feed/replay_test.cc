@@ -186,27 +186,33 @@ TEST_CASE("V1: a channel that is subscribed twice is replayed to twice") {
 }
 
 // Subscribe never blocks. So, if the channel holds values already, the newest
-// kept ones that fit are delivered.
+// kept ones that fit are delivered. A subscription that drops the oldest values
+// makes room for all.
 TEMPLATE_TEST_CASE("V1: of what has no room the newest are delivered", "", int,
                    std::string) {
   const int queued = GENERATE(0, 1, 2, 3, 4);
   const auto overflow = GENERATE(Overflow::kWait, Overflow::kDropNewest,
                                  Overflow::kDropOldest, Overflow::kEnd);
-  CAPTURE(queued, overflow);
+  const auto patience = GENERATE(0s, 1s);
+  CAPTURE(queued, overflow, patience.count());
+  if (overflow == Overflow::kWait && patience != 0s) return;
+  const bool makes_room = overflow == Overflow::kDropOldest && patience == 0s;
   Feed<TestType> feed({.replay = 8});
   for (int i = 1; i <= 8; ++i) feed.Send(Value<TestType>(i));
   const Channel<TestType> channel(4);
   auto expected = Values<TestType>(101, 100 + queued);
   for (const TestType& value : expected) CHECK(channel.TrySend(value));
-  const Subscription subscription =
-      feed.Subscribe(channel, {.overflow = overflow, .replay = 4});
-  const int room = 4 - queued;
-  for (const TestType& value : Values<TestType>(8 - room + 1, 8)) {
+  const Subscription subscription = feed.Subscribe(
+      channel, {.overflow = overflow, .patience = patience, .replay = 4});
+  const int replayed = makes_room ? 4 : 4 - queued;
+  if (makes_room) expected.clear();
+  for (const TestType& value : Values<TestType>(8 - replayed + 1, 8)) {
     expected.push_back(value);
   }
   CHECK_FALSE(subscription.ended());
   CHECK(TallyOf(subscription) ==
-        Tally{.replayed = static_cast<std::uint64_t>(room)});
+        Tally{.evicted = static_cast<std::uint64_t>(makes_room ? queued : 0),
+              .replayed = static_cast<std::uint64_t>(replayed)});
   CHECK(Drain(channel) == expected);
 }
 

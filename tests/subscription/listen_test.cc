@@ -1383,3 +1383,18 @@ TEST_CASE("L3: nothing of it blocks the only thread of an executor") {
   static_cast<void>(done.Receive());
   CHECK(posted.ended());
 }
+
+TEST_CASE("L3 U3: an executor that owns the subscription ends with it") {
+  struct Owner {
+    Subscription subscription;
+  };
+  std::optional<Feed<int>> feed(std::in_place);
+  auto owner = std::make_shared<Owner>();
+  const std::weak_ptr<Owner> alive = owner;
+  owner->subscription =
+      Listen([owner](const Task& task) { task(); }, *feed, [](int) {});
+  owner.reset();
+  CHECK(feed->Send(1) == 1);
+  feed.reset();
+  CHECK(alive.expired());
+}

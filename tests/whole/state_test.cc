@@ -421,3 +421,16 @@ TEST_CASE("V2: no change is lost and none comes twice while others set") {
     CHECK(lasts[at] == *state.Get());
   }
 }
+
+TEST_CASE("V2: a channel that is full receives the value when it comes again") {
+  State<int> state(1);
+  const Changes<int> channel(1);
+  { const Subscription first = state.Subscribe(channel); }
+  CHECK(channel.size() == 1);
+  state.Set(2);
+  const Subscription second = state.Subscribe(channel);
+  CHECK(Got(channel.TryReceive()) == 2);
+  CHECK(channel.size() == 0);
+  CHECK(second.Stats()->replayed == 1);
+  CHECK(second.Stats()->evicted == 1);
+}

@@ -76,9 +76,10 @@ struct StdPlatform {
     return slot;
   }
 
-  // Returns a T that belongs to the calling thread.
+  // Returns a T that belongs to the calling thread. It is the same in all
+  // shared libraries of a program if T is FANFARE_SHARED.
   template <typename T>
-  static T& Local() noexcept {
+  FANFARE_SHARED static T& Local() noexcept {
     static thread_local T local;
     return local;
   }

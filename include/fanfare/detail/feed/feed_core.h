@@ -179,7 +179,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   FANFARE_COLD void CloseAndDrain() noexcept {
     Close(true);
     turnstile.Drain();
-    if (extras_ != nullptr) delete std::exchange(extras_->history, nullptr);
+    if (extras_ != nullptr) extras_->Release();
     DenseSet::Memory active, joining;  // freed without the mutex
     const std::lock_guard lock(turnstile.mutex());
     members.TakeMemory(active, joining);
@@ -348,10 +348,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (extras_ == nullptr || extras_->history == nullptr) return;
     const Hold hold(*this);
     LeaveFastPath();
-    Policy& policy = *member.policy();
     try {
-      extras_->history->Replay(member.channel(), member.offer, policy.replay,
-                               policy.replayed);
+      extras_->history->Replay(member, turnstile);
     } catch (...) {
       End(member, std::current_exception());
     }

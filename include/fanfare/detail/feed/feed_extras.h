@@ -7,15 +7,15 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include <fanfare/detail/base/platform.h>
-#include <fanfare/detail/channel/channel_ends.h>
-#include <fanfare/detail/feed/tally.h>
-#include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/channel/biased_lock.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class FeedCore;
+class Member;
 
 // A History keeps the last values of a feed. Only the holder of the turn calls
 // its functions.
@@ -29,11 +29,11 @@ class History {
   // Keeps a copy of the value. Throws what copying the value throws, and has no
   // effect then.
   virtual void Record(const void* value) = 0;
-  // Sends the newest `count` values to the channel, oldest first, or as many of
-  // them as it has room for. `send` is what the channel sees. Counts each in
-  // `replayed`. Throws what copying a value throws.
-  virtual void Replay(ChannelEnds& channel, Operation& send, std::size_t count,
-                      Count& replayed) = 0;
+  // Sends the newest values to a member's channel, oldest first: as many as its
+  // policy says, or as its channel has room for. A policy that replaces at once
+  // makes room. `owner` is what the turn is called for biased locks; there must
+  // be no biases. Throws what copying a value throws.
+  virtual void Replay(Member& member, BiasOwner& owner) = 0;
 };
 
 class FeedExtras {
@@ -44,6 +44,10 @@ class FeedExtras {
   FeedExtras(const FeedExtras&) = delete;
   FeedExtras& operator=(const FeedExtras&) = delete;
   virtual ~FeedExtras() { delete history; }
+
+  // Called when the feed is destroyed, which subscriptions may outlive: frees
+  // what is the user's.
+  virtual void Release() noexcept { delete std::exchange(history, nullptr); }
 
   // Called by a Send that has waited for `stall_after`, then at doubled
   // intervals. Runs user code.

@@ -7,12 +7,17 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include <fanfare/detail/channel/biased_lock.h>
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/feed/feed_extras.h>
+#include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
@@ -29,15 +34,25 @@ class FeedHistory final : public History {
     if (count_ < ring_.size()) ++count_;
   }
 
-  void Replay(ChannelEnds& ends, Operation& send, std::size_t count,
-              Count& replayed) override {
-    auto& channel = static_cast<ChannelCore<T>&>(ends);
-    const std::size_t room = channel.capacity() - channel.size();
-    count = std::min({count, count_, room});
+  void Replay(Member& member, BiasOwner& owner) override {
+    auto& channel = static_cast<ChannelCore<T>&>(member.channel());
+    Policy& policy = *member.policy();
+    const bool replaces = policy.replaces_at_once();
+    const std::size_t room =
+        channel.capacity() - (replaces ? 0 : channel.size());
+    std::size_t count = std::min({policy.replay, count_, room});
     for (std::size_t i = next_ + ring_.size() - count; count > 0; --count) {
       T copy(*ring_[i++ % ring_.size()]);
-      if (channel.TrySend(send, copy) != Outcome::kDone) return;
-      replayed.Add();
+      Outcome outcome = channel.TrySend(member.offer, copy);
+      if (outcome == Outcome::kPending && replaces) {
+        bool evicted = false;
+        member.offer.value = std::addressof(copy);
+        outcome = policy.replace(channel, member.offer, owner, Biases::kNone,
+                                 evicted);
+        if (evicted) policy.evicted.Add();
+      }
+      if (outcome != Outcome::kDone) return;
+      policy.replayed.Add();
     }
   }
 

@@ -10,6 +10,7 @@
 #include <exception>
 #include <string>
 
+#include <fanfare/detail/base/deadline.h>
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/channel/biased_lock.h>
 #include <fanfare/detail/channel/channel_ends.h>
@@ -64,10 +65,10 @@ struct Policy {
            patience <= Clock::duration::zero();
   }
   // Returns when to call RunsOut() again.
-  [[nodiscard]] Clock::time_point RunsOutAt() const noexcept {
+  [[nodiscard]] Deadline RunsOutAt() const noexcept {
     return patience < Clock::time_point::max() - since
-               ? since + patience
-               : Clock::time_point::max();
+               ? Deadline::At(since + patience)
+               : Deadline::Never();
   }
   // Returns for how long the channel has been full without a receive.
   [[nodiscard]] Clock::duration waited() const noexcept {

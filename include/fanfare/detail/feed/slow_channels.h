@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <stop_token>
 
 #include <fanfare/detail/base/deadline.h>
@@ -90,15 +89,20 @@ class SlowChannels {
     CompletionLatch latch;
     const std::ptrdiff_t queued = pending.Start(verbs, latch, refused, taken);
     if (queued == 0) return;
-    std::ptrdiff_t withdrawn = 0;
-    std::exception_ptr thrown;
-    if (!latch.Expect(queued)) {
-      Wait wait(feed, pending, latch, taken);
-      withdrawn = wait.Run(deadline, stop, thrown);
+    const auto finish = [&](std::ptrdiff_t withdrawn) {
+      taken += static_cast<std::size_t>(queued - withdrawn) - latch.refused();
+      if (latch.refused() > 0) pending.EndRefused(refused);
+    };
+    if (latch.Expect(queued)) return finish(0);
+    Wait wait(feed, pending, latch, taken);
+    std::ptrdiff_t withdrawn;
+    try {
+      withdrawn = wait.Run(deadline, stop);
+    } catch (...) {
+      finish(wait.GiveUp());
+      throw;
     }
-    taken += static_cast<std::size_t>(queued - withdrawn) - latch.refused();
-    if (latch.refused() > 0) pending.EndRefused(refused);
-    if (thrown != nullptr) std::rethrow_exception(thrown);
+    finish(withdrawn);
   }
 
  private:
@@ -121,23 +125,33 @@ class SlowChannels {
     Wait& operator=(const Wait&) = delete;
 
     // Returns how many offers were taken out of their queues.
-    std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop,
-                       std::exception_ptr& thrown) {
+    std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop) {
       for (;;) {
         WakeHold::RunBeforeWait();
-        const Deadline next = Next();
-        if (latch_.Wait(next.Before(deadline) ? next : deadline, stop)) break;
+        // The deadline may be of a clock that is asked now and then. Whichever
+        // comes first is waited for.
         if (stop.stop_requested() || deadline.Expired()) return GiveUp();
+        const Deadline own = deadline.bounded()
+                                 ? Deadline::At(deadline.time_point())
+                                 : Deadline::Never();
+        const Deadline next = Next();
+        const bool acts_first = next.Before(own);
+        if (latch_.Wait(acts_first ? next : own, stop)) break;
+        if (!acts_first || stop.stop_requested()) continue;
         if (ActOnSlow()) return withdrawn_;
-        try {
-          TellIfStalled();
-        } catch (...) {
-          thrown = std::current_exception();
-          return GiveUp();
-        }
+        TellIfStalled();
       }
       pending_.CountBlocked(*latch_.last(), waited());
       return withdrawn_;
+    }
+
+    // Withdraws the value. An offer that is just being taken is waited for.
+    // Returns what Run() does.
+    std::ptrdiff_t GiveUp() noexcept {
+      const std::ptrdiff_t missed = pending_.Withdraw(waited());
+      // If none was taken back, the thread that completes the last one signals.
+      if (missed == 0 || !latch_.Withdraw(missed)) latch_.WaitForAll();
+      return withdrawn_ + missed;
     }
 
    private:
@@ -154,18 +168,10 @@ class SlowChannels {
       for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
         const Policy* const policy = PolicyOf(*m);
         if (policy == nullptr || !policy->waited_for) continue;
-        const Deadline acts = Deadline::At(policy->RunsOutAt());
+        const Deadline acts = policy->RunsOutAt();
         if (acts.Before(next)) next = acts;
       }
       return next;
-    }
-
-    // Withdraws the value. An offer that is just being taken is waited for.
-    std::ptrdiff_t GiveUp() noexcept {
-      const std::ptrdiff_t missed = pending_.Withdraw(waited());
-      // If none was taken back, the thread that completes the last one signals.
-      if (missed == 0 || !latch_.Withdraw(missed)) latch_.WaitForAll();
-      return withdrawn_ + missed;
     }
 
     // Lets the policies act that have no patience left. Returns true if that
@@ -198,9 +204,9 @@ class SlowChannels {
     // At s, 3s, 7s, ... after the start, if s is the time that the user gave.
     void TellIfStalled() {
       if (waited() < stall_after_) return;
-      stall_interval_ = Sum(stall_interval_, stall_interval_);
-      stall_after_ = Sum(stall_after_, stall_interval_);
       feed_.extras()->OnStall(feed_);
+      stall_interval_ = Sum(stall_interval_, stall_interval_);
+      stall_after_ = Sum(waited(), stall_interval_);
     }
     static Clock::duration Sum(Clock::duration a, Clock::duration b) noexcept {
       return a < Clock::duration::max() - b ? a + b : Clock::duration::max();

@@ -344,7 +344,10 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
 
   // Called once no thread uses the executor any more.
   void Complete() noexcept {
-    DestroyExecutor();
+    {
+      const RunningScope inside(*this);
+      DestroyExecutor();
+    }
     if (stop_.stop_requested()) error_ = nullptr;
     Finish(std::move(error_));
     IntrusiveList<Operation> waited;

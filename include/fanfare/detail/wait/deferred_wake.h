@@ -55,7 +55,9 @@ class WakeHold {
  private:
   friend class DeferredWake;
 
-  struct List {
+  // One in all libraries of a program: a Send in one library may complete a
+  // receive of a listener in another.
+  struct FANFARE_SHARED List {
     static List& OfThisThread() noexcept { return Platform::Local<List>(); }
 
     int holds = 0;
