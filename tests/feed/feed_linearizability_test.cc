@@ -225,13 +225,18 @@ class FeedModel {
     }
   }
 
-  // Puts the last value into the channel of a newcomer, if there is room.
+  // Puts the last value into the channel of a newcomer, if there is room, or if
+  // its policy makes room.
   void Replay(State& state, std::size_t s) const {
     const std::size_t c = subscribed_[s].channel;
+    ChannelState& channel = state.channels[c];
     state.newcomers &= ~OneEffect(s);
-    if (state.last != 0 && HasRoom(state, c) && !state.channels[c].closed) {
-      state.channels[c].Push(state.last);
+    if (state.last == 0 || channel.closed) return;
+    if (!HasRoom(state, c)) {
+      if (subscribed_[s].overflow != Overflow::kDropOldest) return;
+      channel.Pop();
     }
+    channel.Push(state.last);
   }
 
   // Whether effect i can come next by itself; changes the state to what it
