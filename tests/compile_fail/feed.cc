@@ -83,24 +83,24 @@ void Case(fanfare::Feed<int>& feed) {
 #endif
 
 #ifdef SUBSCRIBE_RECEIVER
-// expect: ::Subscribe(const Other&, const Options& ...) | call to deleted member
-// function 'Subscribe'
+// expect: ::Subscribe(const Other&, const Options& ...) | call to deleted
+// member function 'Subscribe'
 void Case(fanfare::Feed<int>& feed, fanfare::Receiver<int> receiver) {
   auto subscription = feed.Subscribe(receiver);
 }
 #endif
 
 #ifdef SUBSCRIBE_OTHER_TYPE
-// expect: ::Subscribe(const Other&, const Options& ...) | call to deleted member
-// function 'Subscribe'
+// expect: ::Subscribe(const Other&, const Options& ...) | call to deleted
+// member function 'Subscribe'
 void Case(fanfare::Feed<int>& feed, fanfare::Channel<double> channel) {
   auto subscription = feed.Subscribe(channel);
 }
 #endif
 
 #ifdef SUBSCRIBE_NUMBER
-// expect: ::Subscribe(const Other&, const Options& ...) | call to deleted member
-// function 'Subscribe'
+// expect: ::Subscribe(const Other&, const Options& ...) | call to deleted
+// member function 'Subscribe'
 void Case(fanfare::Feed<int>& feed) { auto subscription = feed.Subscribe(42); }
 #endif
 
