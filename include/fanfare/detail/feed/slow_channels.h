@@ -4,8 +4,8 @@
 
 // SlowChannels are what a Send does about channels that do not take its value
 // at once: the one place where that is decided, and the one where a Send waits.
-// (Delivery::Replace is a short cut for biased channels.) All functions are for
-// the holder of the turn.
+// (Delivery::ReplaceAtOnce is a short cut for policies without patience.) All
+// functions are for the holder of the turn.
 
 #include <cstddef>
 #include <cstdint>
@@ -128,8 +128,7 @@ class SlowChannels {
     std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop) {
       for (;;) {
         WakeHold::RunBeforeWait();
-        // The deadline may be of a clock that is asked now and then. Whichever
-        // comes first is waited for.
+        // A deadline of another clock is asked again at its time_point().
         if (stop.stop_requested() || deadline.Expired()) return GiveUp();
         const Deadline own = deadline.bounded()
                                  ? Deadline::At(deadline.time_point())
