@@ -213,6 +213,12 @@ class Feed {
   /// \throws what a copy or the stall handler throws. Deliveries already made
   ///     stand, and a channel that was not ready gets nothing. No subscriber
   ///     sees the failed copy, and the feed stays usable. (F9, N4)
+  /// \throws std::logic_error with the name of the subscription, if the call
+  ///     would wait without a limit for a full channel from which no other
+  ///     thread can receive: that of the Listen() whose handler makes the call,
+  ///     or any channel if the program has no other thread (with glibc). Of the
+  ///     other cases, a stall handler can tell what is known
+  ///     (SubscriberReport::received_here).
   /// \warning Deadlock: T's copy constructor, and the destructor of a value
   ///     that was not accepted or was taken out of a channel, must not call
   ///     Send() on the same feed.

@@ -78,7 +78,8 @@ struct ListenOptions {
 ///     throws. `handler` has not been called then, and nothing is subscribed.
 /// \warning Deadlock: while it is subscribed, `handler` must not call Send() on
 ///     the same feed. That Send() would wait for the handler's own channel once
-///     the channel is full.
+///     the channel is full. It throws a std::logic_error instead, unless its
+///     time is limited.
 /// \par Complexity
 /// Starts one thread. Each value costs a receive and a call, and allocates
 /// nothing.

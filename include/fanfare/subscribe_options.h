@@ -166,9 +166,9 @@ static_assert(static_cast<WhenFull>(Overflow::kEnd) == WhenFull::kEnd);
 
 // Returns the name of a subscription that was given none.
 inline std::string NameOf(Place where) {
-  std::string_view file = where.file;
-  file.remove_prefix(file.find_last_of("/\\") + 1);
-  return std::string(file).append(":").append(std::to_string(where.line));
+  return std::string(where.file_name())
+      .append(":")
+      .append(std::to_string(where.line));
 }
 inline std::string NameOf(const Policy& policy) {
   return policy.name.empty() ? NameOf(policy.where) : policy.name;

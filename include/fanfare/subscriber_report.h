@@ -32,6 +32,14 @@ struct SubscriberReport {
   Overflow overflow;
   /// What became of the values.
   SubscriberStats stats;
+  /// Whether the thread that makes the report is, as far as known, the only one
+  /// that receives from the channel. In a stall handler, this is the thread that
+  /// sends, so it waits for itself.
+  ///
+  /// Known are: the handlers of Listen() that the thread runs; all channels, if
+  /// it is the only thread of the program (with glibc); and in debug builds
+  /// (without NDEBUG) the channels from which no other has received so far.
+  bool received_here = false;
 };
 
 // ---------------------------------------------------------------------------
@@ -87,7 +95,9 @@ inline SubscriberReport ReportOn(const Member& member, Place where) {
                           policy != nullptr
                               ? static_cast<Overflow>(policy->when_full)
                               : Overflow::kWait,
-                          {}};
+                          {},
+                          member.channel().OnlyCallerReceives() ||
+                              OnlyThisThreadReceives(member.channel())};
   detail::ReadStats(member, report.stats);
   return report;
 }
@@ -127,11 +137,12 @@ inline std::string Describe(const FeedCore& feed) {
   const std::vector<SubscriberReport> reports = Report(feed);
   std::string blocking, others;
   std::uint64_t blocks = 0;
-  for (const auto& [name, where, overflow, stats] : reports) {
+  for (const auto& [name, where, overflow, stats, here] : reports) {
     std::string line = "\n  " + name + ": ";
     if (stats.blocks) {
       ++blocks;
-      line += "BLOCKS a Send for " + time(stats.blocking) + ", ";
+      line += "BLOCKS a Send for " + time(stats.blocking) +
+              (here ? " (this thread receives from it), " : ", ");
     }
     line += number(stats.queued) + " of " + number(stats.capacity) +
             " queued, " + number(stats.delivered) + " of " +

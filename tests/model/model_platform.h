@@ -215,6 +215,7 @@ struct Platform {
   using Thread = model::Thread;
 
   static void YieldThread() noexcept { Scheduler::Yield(); }
+  static bool IsOnlyThread() noexcept { return false; }
   static void SleepBriefly() noexcept { Scheduler::Yield(); }
   static void CpuRelax() noexcept { Scheduler::Yield(); }
   static void*& ThreadSlot() noexcept { return Scheduler::slot(); }

@@ -22,6 +22,7 @@ struct RealParts {
   using Thread = std::thread;
 
   static void YieldThread() noexcept { std::this_thread::yield(); }
+  static bool IsOnlyThread() noexcept { return false; }
   static void SleepBriefly() noexcept { std::this_thread::yield(); }
   static void CpuRelax() noexcept {}
   static void*& ThreadSlot() noexcept {

@@ -346,6 +346,7 @@ struct SimulatedPlatform {
   using Thread = std::thread;
 
   static void YieldThread() noexcept { Simulation::Yield(); }
+  static bool IsOnlyThread() noexcept { return false; }
   static void SleepBriefly() noexcept { Simulation::Yield(); }
   static void CpuRelax() noexcept { Simulation::Yield(); }
   static void*& ThreadSlot() noexcept {

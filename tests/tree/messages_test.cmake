@@ -23,6 +23,7 @@ set(expected "")
 foreach(test IN LISTS tests)
   file(READ ${test} text)
   string(REPLACE "\n// " " " text "${text}")
+  string(REGEX REPLACE "\"[ \n]+\"" "" text "${text}")
   string(APPEND expected "${text}")
 endforeach()
 

@@ -30,6 +30,10 @@
 #include <memory>
 #endif
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>  // glibc
+#endif
+
 #include <fanfare/detail/base/spin_lock.h>
 #include <fanfare/detail/base/uncancelled.h>
 
@@ -57,6 +61,15 @@ struct StdPlatform {
   static void SleepBriefly() noexcept {
     [[maybe_unused]] const Uncancelled uncancelled;
     std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+
+  // Returns true if the program certainly has no other thread.
+  static bool IsOnlyThread() noexcept {
+#if __has_include(<sys/single_threaded.h>)
+    return __libc_single_threaded != 0;
+#else
+    return false;
+#endif
   }
 
   // Tells the processor that the thread is in such a loop.

@@ -235,6 +235,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     }
     target.emplace(std::move(*SlotAt(front_.end)));
     PopFront();
+    front_.receiver.Note();
     return Outcome::kDone;
   }
   FANFARE_COLD Outcome MatchSender(Operation& receive) noexcept {
@@ -313,6 +314,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // that waits. If the ring is empty, takes the value of that send.
   Outcome ReceiveNow(Operation& receive, Claim* claim,
                      Operation*& partner) noexcept {
+    front_.receiver.Note();
     if (!front_.end.HasValue(back_.end)) {
       const Outcome matched = front_.waiting.Match(receive, claim, partner);
       if (matched == Outcome::kDone) HandOver(*partner, receive);

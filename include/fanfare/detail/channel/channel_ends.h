@@ -31,6 +31,7 @@
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/biased_lock.h>
 #include <fanfare/detail/channel/ring.h>
+#include <fanfare/detail/channel/sole_thread.h>
 #include <fanfare/detail/wait/operation.h>
 #include <fanfare/detail/wait/wait_queue.h>
 
@@ -109,6 +110,12 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // Returns how many values have been taken out of the ring, without its locks.
   [[nodiscard]] std::size_t taken_out() const noexcept {
     return front_.end.passed();
+  }
+  // Returns whether the calling thread is known to be the only one that has
+  // received.
+  [[nodiscard]] bool OnlyCallerReceives() const noexcept {
+    const std::lock_guard lock(front_.lock);
+    return front_.receiver.IsCaller();
   }
   // Returns how many values are in the ring, and in which state a send is.
   struct Snapshot {
@@ -216,7 +223,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // One end of the ring, and the operations of the other side that wait for
   // what is done here. Each end has a cache line to itself. A send or a receive
   // touches nothing else but the value.
-  template <typename Lock>
+  template <typename Lock, typename Receiver>
   struct Side {
     explicit Side(std::size_t capacity) noexcept : end(capacity) {}
 
@@ -225,14 +232,19 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     // The channel is closed, or a send was revoked: a send reads its own memory
     // only in this case. For the back only; both locks to change.
     bool refuses = false;
+    [[no_unique_address]] Receiver receiver;
     RingEnd end;
     WaitQueue waiting;  // both locks to change
   };
 
+  struct NoReceiver {};
+  using Back = Side<BiasedLock, NoReceiver>;
+  using Front = Side<Platform::Lock, SoleThread>;
+
   // Where values go in, and the receives that wait.
-  Side<BiasedLock> back_;
+  Back back_;
   // Where values come out, and the sends that wait.
-  alignas(kCacheLine) Side<Platform::Lock> front_;
+  alignas(kCacheLine) Front front_;
 
   // Returns how many bytes this object uses from its address on. The rest of
   // its last cache line can hold slots.
@@ -243,8 +255,6 @@ constexpr std::size_t ChannelEnds::Used() noexcept {
   constexpr auto kUp = [](std::size_t offset, std::size_t alignment) {
     return (offset + alignment - 1) / alignment * alignment;
   };
-  using Back = Side<BiasedLock>;
-  using Front = Side<Platform::Lock>;
   constexpr std::size_t kBack = kUp(sizeof(RefCounted), alignof(Back));
   constexpr std::size_t kFront = kUp(kBack + sizeof(Back), kCacheLine);
   return kFront + sizeof(Front);

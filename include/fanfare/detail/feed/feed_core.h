@@ -9,6 +9,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <stdexcept>
@@ -276,6 +277,27 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (extras_ != nullptr) [[unlikely]]
       Record(value);
     sent_.Add();
+  }
+
+  // Reports that the Send in progress would wait for its own thread.
+  FANFARE_COLD void ThrowDeadlock(const Member& member) const {
+    char text[400];  // where std::string would cost each user's compiler
+    {
+      const std::lock_guard lock(turnstile.mutex());
+      if (!member.listed) return;  // which ends the wait
+      constexpr const char* kText =
+          "fanfare: Send() waits for its own thread, the only one that can "
+          "receive from the full channel of ";
+      const Policy* const policy = member.policy();
+      if (policy != nullptr && !policy->name.empty()) {
+        std::snprintf(text, sizeof(text), "%s%s", kText, policy->name.c_str());
+      } else {
+        const Place where = member.where();
+        std::snprintf(text, sizeof(text), "%s%s:%u", kText, where.file_name(),
+                      static_cast<unsigned>(where.line));
+      }
+    }
+    throw std::logic_error(text);
   }
 
   // Begins and ends a wait for channels.

@@ -136,15 +136,12 @@ class PendingOffers {
     m->tally.CountBlocked(waited);
   }
 
-  // Called once no other thread touches the offers. Does what is left to do for
-  // those that were refused: their copies still exist, and a subscription must
-  // end if its channel was closed.
+  // Called once no other thread touches the offers: calls `refused` for those
+  // that were refused.
   void EndRefused(Refused refused) {
     while (first_ != nullptr) {
       Member& member = *std::exchange(first_, first_->next_pending);
-      if (member.offer.outcome != Outcome::kClosed) continue;
-      member.DestroyCopy();
-      refused(member);
+      if (member.offer.outcome == Outcome::kClosed) refused(member);
     }
   }
 

@@ -32,6 +32,15 @@ enum class WhenFull : std::uint8_t {
 
 // The line of the user's code that subscribed.
 struct Place {
+  // Returns the file's name without its folders.
+  [[nodiscard]] const char* file_name() const noexcept {
+    const char* name = file;
+    for (const char* c = file; *c != '\0'; ++c) {
+      if (*c == '/' || *c == '\\') name = c + 1;
+    }
+    return name;
+  }
+
   const char* file;
   std::uint32_t line;
 };

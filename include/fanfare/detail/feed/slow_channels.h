@@ -17,6 +17,7 @@
 #include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/feed/pending_offers.h>
 #include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/subscription/owner_tree.h>
 #include <fanfare/detail/wait/adaptive_spin.h>
 #include <fanfare/detail/wait/completion_latch.h>
 #include <fanfare/detail/wait/deferred_wake.h>
@@ -135,6 +136,9 @@ class SlowChannels {
                                  : Deadline::Never();
         const Deadline next = Next();
         const bool acts_first = next.Before(own);
+        if (!acts_first && !own.bounded() && !stop.stop_possible()) {
+          CheckThatOthersReceive();
+        }
         if (latch_.Wait(acts_first ? next : own, stop)) break;
         if (!acts_first || stop.stop_requested()) continue;
         if (ActOnSlow()) return withdrawn_;
@@ -171,6 +175,17 @@ class SlowChannels {
         if (acts.Before(next)) next = acts;
       }
       return next;
+    }
+
+    // Throws if only this thread can receive from one of the channels, so that
+    // the wait would never end.
+    void CheckThatOthersReceive() const {
+      for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
+        if (OnlyThisThreadReceives(m->channel()) &&
+            m->channel().Look(m->offer).queued) {
+          feed_.ThrowDeadlock(*m);
+        }
+      }
     }
 
     // Lets the policies act that have no patience left. Returns true if that

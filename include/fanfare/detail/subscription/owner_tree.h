@@ -14,6 +14,8 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+class ChannelEnds;
+
 // An OwnerNode is anything that is waited for, or that contains what is waited
 // for.
 class OwnerNode : public RefCounted {
@@ -33,6 +35,13 @@ class OwnerNode : public RefCounted {
   [[nodiscard]] virtual bool IsPartOf(const OwnerNode& whole) const noexcept {
     if (this == &whole) return true;
     return parent() != nullptr && parent()->IsPartOf(whole);
+  }
+
+  // Returns whether this alone receives from the channel, and not before what
+  // runs inside it has returned.
+  [[nodiscard]] virtual bool Consumes(
+      const ChannelEnds& /*channel*/) const noexcept {
+    return false;
   }
 
  protected:
@@ -69,6 +78,15 @@ class RunningScope {
     return false;
   }
 
+  // Returns whether nothing is received from the channel until what the calling
+  // thread runs has returned.
+  [[nodiscard]] static bool Consumes(const ChannelEnds& channel) noexcept {
+    for (RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
+      if (a->running_.Consumes(channel)) return true;
+    }
+    return false;
+  }
+
   // Returns what the calling thread runs.
   [[nodiscard]] static OwnerNode& Current() noexcept {
     return Innermost()->running_;
@@ -93,6 +111,12 @@ class RunningScope {
   const Kind kind_;
   RunningScope* const outer_;
 };
+
+// Returns whether certainly no other thread receives from the channel before
+// what the calling thread runs has returned.
+inline bool OnlyThisThreadReceives(const ChannelEnds& channel) noexcept {
+  return Platform::IsOnlyThread() || RunningScope::Consumes(channel);
+}
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
 

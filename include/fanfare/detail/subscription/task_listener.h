@@ -117,6 +117,10 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   bool ReadStats(SubscriberStats& stats) const noexcept override {
     return source_->ReadStats(stats);
   }
+  bool Consumes(const ChannelEnds& channel) const noexcept override {
+    const std::lock_guard lock(mutex_);
+    return &channel == &channel_ && state_ == State::kRunning;
+  }
 
  protected:
   // `source` delivers to `channel`, which is closed after `source` ends, and
@@ -382,7 +386,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // What depends on the order reads it with the mutex held.
   Platform::Atomic<bool> asked_{false};
 
-  Platform::Lock mutex_;  // guards all that follows, and writes to asked_
+  mutable Platform::Lock mutex_;  // guards all that follows, and writes to asked_
   State state_ = State::kRunning;
   bool received_early_ = false;  // before the state was kIdle
   bool released_ = false;        // the handler is destroyed

@@ -44,6 +44,9 @@ class ThreadListener final : public ProducerSubscription {
   bool ReadStats(SubscriberStats& stats) const noexcept override {
     return source_->ReadStats(stats);
   }
+  bool Consumes(const ChannelEnds& channel) const noexcept override {
+    return &channel == channel_.get();
+  }
 
  private:
   std::exception_ptr Produce(const std::stop_token& stop) override {

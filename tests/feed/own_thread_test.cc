@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+//
+// A Send that would wait for its own thread, while there are others: from the
+// handler of a Listen() it is reported, and elsewhere a stall handler is told
+// what is known.
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fanfare/fanfare.h>
+
+#include "support/await.h"
+#include "support/catch.h"
+#include "support/in_thread.h"
+#include "support/subscriptions.h"
+
+using fanfare::Channel;
+using fanfare::Feed;
+using fanfare::FeedOptions;
+using fanfare::Listen;
+using fanfare::ListenOptions;
+using fanfare::OnReceive;
+using fanfare::Overflow;
+using fanfare::Select;
+using fanfare::SubscribeOptions;
+using fanfare::SubscriberReport;
+using fanfare::Subscription;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// An executor with two threads, so that another one would be free.
+class Pool {
+ public:
+  void operator()(std::function<void()> task) { tasks_.Send(std::move(task)); }
+  ~Pool() { tasks_.Close(); }
+
+ private:
+  void Work() {
+    for (const auto& task : tasks_) task();
+  }
+
+  Channel<std::function<void()>> tasks_{100};
+  std::jthread first_{[this] { Work(); }};
+  std::jthread second_{[this] { Work(); }};
+};
+
+enum class Form { kThread, kTasks };
+
+template <typename Handler>
+Subscription Listening(Form form, Pool& pool, Feed<int>& feed, Handler handler,
+                       ListenOptions options) {
+  if (form == Form::kThread) {
+    return Listen(feed, std::move(handler), std::move(options));
+  }
+  return Listen([&](auto task) { pool(std::move(task)); }, feed,
+                std::move(handler), std::move(options));
+}
+
+// The text of the error.
+std::string Thrown(const Error& error) {
+  if (!error.has_value()) return "none";
+  try {
+    std::rethrow_exception(*error);
+  } catch (const std::logic_error& e) {
+    return e.what();
+  }
+}
+
+// Ignores what a call returned.
+template <typename T>
+void Drop(const T&) {}
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a Send from a handler of Listen is reported once its own channel is "
+    "full") {
+  const Form form = GENERATE(Form::kThread, Form::kTasks);
+  const std::size_t capacity = GENERATE(0U, 1U, 3U);
+  const bool named = GENERATE(false, true);
+  // Whether the handler's first Send waits for its turn.
+  const bool contended = GENERATE(false, true);
+  if (contended && capacity == 0) return;  // see below
+  CAPTURE(static_cast<int>(form), capacity, named, contended);
+
+  Feed<int> feed;
+  Pool pool;
+  const Channel<int> log(100);
+  const auto logged = feed.Subscribe(log);
+  const Channel<int> begin(1);
+  ListenOptions options{.capacity = capacity, .subscribe = {}};
+  if (named) options.subscribe.name = "echo";
+  auto echo = Listening(
+      form, pool, feed,
+      [&](int value) {
+        Drop(begin.Receive());
+        for (;;) feed.Send(value + 1);
+      },
+      std::move(options));
+  const auto error = echo.Err();
+  REQUIRE(feed.Send(1) == 2);
+
+  if (contended) {
+    AwaitThat([&] { return feed.Report()[1].stats.queued == 0; });
+    const Channel<int> slow(0);
+    auto slowly = feed.Subscribe(slow);
+    InThread other([&] { return feed.Send(1); });
+    AwaitThat([&] { return feed.Report()[2].stats.blocks; });
+    begin.Send(0);
+    AwaitThat([&] { return feed.waiting_senders() == 1; });
+    slowly.Unsubscribe();
+    CHECK(other.Get() == 2);
+  } else {
+    begin.Send(0);
+  }
+  const std::string text = Thrown(error.Receive());
+  CHECK(Contains(text, named ? "channel of echo" : "channel of own_thread"));
+  // The values that found room, and the one that was withdrawn.
+  CHECK(log.size() == capacity + 2);
+  CHECK(feed.Send(1) == 1);
+}
+
+TEST_CASE("a Send from a handler is not reported if something ends the wait") {
+  const Form form = GENERATE(Form::kThread, Form::kTasks);
+  CAPTURE(static_cast<int>(form));
+  using Send = std::function<std::size_t(Feed<int>&)>;
+  std::stop_source stop;
+  const Channel<int> waits(1);
+  struct Case {
+    const char* name;
+    Send send;
+    SubscribeOptions subscribe;
+  };
+  const Case cases[] = {
+      {"deadline", [](auto& feed) { return feed.SendFor(2, 1ms); }, {}},
+      {"no wait", [](auto& feed) { return feed.SendReady(2); }, {}},
+      {"drops",
+       [](auto& feed) { return feed.Send(2); },
+       {.overflow = Overflow::kDropNewest, .patience = 1ms}},
+      {"stop",
+       [&](auto& feed) {
+         waits.Send(0);
+         return feed.Send(2, stop.get_token());
+       },
+       {}},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.name);
+    Feed<int> feed;
+    Pool pool;
+    const Channel<std::size_t> sent(9);
+    const Channel<int> begin(1);
+    auto echo = Listening(form, pool, feed,
+                          [&](int value) {
+                            if (value != 1) return;
+                            Drop(begin.Receive());
+                            sent.Send(one.send(feed));
+                          },
+                          {.capacity = 1, .subscribe = one.subscribe});
+    REQUIRE(feed.Send(1) == 1);
+    REQUIRE(feed.Send(0) == 1);  // waits until the first is taken
+    begin.Send(0);
+    if (one.name == std::string("stop")) {
+      Drop(waits.Receive());
+      AwaitThat([&] { return feed.Report()[0].stats.blocks; });
+      stop.request_stop();
+    }
+    CHECK(sent.Receive() == 0U);
+    echo.Unsubscribe();
+  }
+}
+
+TEST_CASE("a Send of a handler waits for other channels, and after its end") {
+  const Form form = GENERATE(Form::kThread, Form::kTasks);
+  CAPTURE(static_cast<int>(form));
+  Feed<int> numbers;
+  Feed<int> doubled;
+  Pool pool;
+  const Channel<int> slow(0);
+  const auto received = doubled.Subscribe(slow);
+  Subscription twice;
+  const Channel<int> ready(1);
+  twice = Listening(form, pool, numbers,
+                    [&](int value) {
+                      doubled.Send(2 * value);  // waits for the receives below
+                      if (value < 3) return;
+                      Drop(ready.Receive());
+                      twice.Unsubscribe();
+                      for (int i = 0; i < 9; ++i)
+                        numbers.Send(i);  // it has no subscriber
+                      doubled.Send(99);
+                    },
+                    {.capacity = 1, .subscribe = {}});
+  InThread sending([&] {
+    for (int i = 1; i <= 3; ++i) numbers.Send(i);
+  });
+  for (int i = 1; i <= 3; ++i) CHECK(slow.Receive() == 2 * i);
+  sending.Get();
+  ready.Send(0);
+  CHECK(slow.Receive() == 99);
+}
+
+TEST_CASE("a stall handler is told whether the sender receives itself") {
+  // Which threads have received before: the one that sends, or another.
+  enum class By { kSender, kOther };
+  const auto threads =
+      GENERATE(std::vector{By::kSender}, std::vector{By::kOther},
+               std::vector{By::kSender, By::kOther},
+               std::vector{By::kOther, By::kSender},
+               std::vector{By::kSender, By::kSender});
+  const auto way = GENERATE(0, 1, 2, 3, 4);
+  enum class First { kValue, kBlockedSend, kReceive };
+  const auto first =
+      GENERATE(First::kValue, First::kBlockedSend, First::kReceive);
+  if (way == 1 && first == First::kReceive) return;  // it does not wait
+  const bool sole =
+      threads.front() == By::kSender && threads.back() == By::kSender;
+  CAPTURE(threads.size(), sole, way, static_cast<int>(first));
+  std::vector<bool> told;
+  std::vector<std::string> names;
+  Feed<int> feed(
+      FeedOptions{.stall_after = 1ms, .on_stall = [&](const auto& slow) {
+                    for (const SubscriberReport& one : slow) {
+                      told.push_back(one.received_here);
+                      names.push_back(one.name);
+                    }
+                    throw std::runtime_error("enough");
+                  }});
+  const std::size_t capacity = first == First::kBlockedSend ? 0 : 1;
+  const Channel<int> channel(capacity);
+  const auto subscription = feed.Subscribe(channel, {.name = "loop"});
+  const auto receive = [&] {
+    switch (way) {
+      case 0:
+        return Drop(channel.Receive());
+      case 1:
+        return Drop(channel.TryReceive());
+      case 2:
+        return Drop(channel.ReceiveFor(1h));
+      case 3:
+        return Drop(Select(OnReceive(channel, [](int) {})));
+      default:
+        for (const int value : channel) return Drop(value);
+    }
+  };
+  for (const By thread : threads) {
+    InThread sending([&] {
+      if (first == First::kReceive) {
+        AwaitThat([&] { return channel.waiting_receivers() == 1; });
+      }
+      channel.Send(1);
+    });
+    if (first == First::kValue) sending.Get();
+    if (first == First::kBlockedSend) {
+      AwaitThat([&] { return channel.waiting_senders() == 1; });
+    }
+    if (thread == By::kSender) {
+      receive();
+    } else {
+      InThread other(receive);
+      other.Get();
+    }
+  }
+  if (capacity > 0) REQUIRE(feed.Send(2) == 1);
+  CHECK_THROWS_AS(feed.Send(3), std::runtime_error);
+  CHECK(names == std::vector<std::string>{"loop"});
+#ifdef NDEBUG
+  CHECK(told == std::vector{false});
+#else
+  CHECK(told == std::vector{sole});
+#endif
+}
+
+TEST_CASE("a stall handler is told if the sender is the subscriber's handler") {
+  std::vector<bool> told;
+  Feed<int> feed(
+      FeedOptions{.stall_after = 1ms, .on_stall = [&](const auto& slow) {
+                    for (const SubscriberReport& one : slow) {
+                      told.push_back(one.received_here);
+                    }
+                    throw std::runtime_error("enough");
+                  }});
+  auto echo = Listen(feed,
+                     [&](int) {
+                       for (;;) feed.Send(2);
+                     },
+                     {.capacity = 1, .subscribe = {}});
+  const auto error = echo.Err();
+  REQUIRE(feed.Send(1) == 1);
+  CHECK(Text(error.Receive()) == "enough");
+  CHECK(told == std::vector{true});
+}
+
+TEST_CASE("a Send from a handler inside a handler is reported as well") {
+  Feed<int> feed;
+  Feed<int> inner_feed;
+  const auto outer = Listen(feed, [&](int value) { inner_feed.Send(value); },
+                            {.capacity = 1, .subscribe = {.name = "outer"}});
+  // The executor runs the task in the thread of the outer handler.
+  auto inner = Listen([](auto task) { task(); }, inner_feed,
+                      [&](int value) {
+                        for (;;) feed.Send(value);
+                      });
+  const auto error = inner.Err();
+  REQUIRE(feed.Send(1) == 1);
+  CHECK(Contains(Thrown(error.Receive()), "channel of outer"));
+}
+
+TEST_CASE("a Send is reported for its own thread, among other full channels") {
+  const bool slow_first = GENERATE(false, true);
+  CAPTURE(slow_first);
+  Feed<int> feed;
+  const Channel<int> slow(1);
+  Subscription slowly;
+  if (slow_first) slowly = feed.Subscribe(slow);
+  auto echo = Listen(feed,
+                     [&](int value) {
+                       for (;;) feed.Send(value);
+                     },
+                     {.capacity = 1, .subscribe = {.name = "echo"}});
+  if (!slow_first) slowly = feed.Subscribe(slow);
+  const auto error = echo.Err();
+  REQUIRE(feed.Send(1) == 2);
+  // The handler's first Send waits for this receive.
+  CHECK(slow.Receive() == 1);
+  CHECK(Contains(Thrown(error.Receive()), "channel of echo"));
+}
