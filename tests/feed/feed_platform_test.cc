@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <utility>
 #include <version>
 
 #include <fanfare/detail/base/spin_lock.h>
@@ -27,6 +28,8 @@ inline thread_local std::size_t due = 0;
 inline thread_local std::function<void()> then;
 // Called where this thread waits for another one to let go.
 inline thread_local std::function<void()> on_pause;
+// Called once where this thread gives way to others before it sleeps.
+inline thread_local std::function<void()> on_yield;
 // Of all threads.
 inline std::atomic<std::size_t> wake_ups{0};
 inline std::atomic<std::size_t> sleeps{0};
@@ -71,6 +74,10 @@ struct Platform : RealParts {
 
   static void CpuRelax() noexcept {
     if (on_pause) on_pause();
+  }
+  static void YieldThread() noexcept {
+    if (on_yield) std::exchange(on_yield, nullptr)();
+    RealParts::YieldThread();
   }
 };
 
@@ -368,4 +375,34 @@ TEST_CASE("F3: a Send delivers for no more than sixteen others") {
   // For each: the feed's, at most the channel's, and the one of its wake-up.
   CHECK(locks > 16);
   CHECK(locks <= 3 * 17 + 12);
+}
+
+TEST_CASE(
+    "F6, F9: a copy is destroyed if its channel ends while a Send polls") {
+  enum class End { kClose, kUnsubscribe };
+  const End end = GENERATE(End::kClose, End::kUnsubscribe);
+  const bool first = GENERATE(false, true);
+  CAPTURE(static_cast<int>(end), first);
+  using Value = std::shared_ptr<int>;
+  Feed<Value> feed;
+  const Channel<Value> full(2);
+  const Channel<Value> room(9);
+  Subscription subscriptions[2];
+  subscriptions[first ? 0 : 1] = feed.Subscribe(full);
+  subscriptions[first ? 1 : 0] = feed.Subscribe(room);
+  while (full.TrySend(nullptr)) {
+  }
+
+  counting::on_yield = [&] {
+    if (end == End::kClose) {
+      full.Close();
+    } else {
+      subscriptions[first ? 0 : 1].Unsubscribe();
+    }
+  };
+  const Value value = std::make_shared<int>(1);
+  CHECK(feed.Send(value) == 1);
+  CHECK(counting::on_yield == nullptr);
+  CHECK(value.use_count() == 2);  // `room` has the other one
+  CHECK(feed.subscriber_count() == 1);
 }
