@@ -1080,3 +1080,24 @@ TEST_CASE("N4: a debug string names the feed and what blocks it") {
   feed.Close();
   CHECK(feed.DebugString().find("the slow one") == std::string::npos);
 }
+
+TEST_CASE("N3 F9: an rvalue that no channel accepted is left as it was") {
+  Feed<Numbered<std::string>> feed;
+  const Channel<Numbered<std::string>> channel(1);
+  const int subscribers = GENERATE(0, 1, 2);
+  const bool closed = GENERATE(false, true);
+  CAPTURE(subscribers, closed);
+  SubscriptionScope scope;
+  for (int i = 0; i < subscribers; ++i) scope.Track(feed.Subscribe(channel));
+  REQUIRE(channel.TrySend({}));
+  if (closed) feed.Close();
+
+  const std::string text(100, 'x');
+  std::string value = text;
+  CHECK(feed.TrySend(std::move(value)) == 0);
+  CHECK(value == text);
+  CHECK(feed.SendReady(std::move(value)) == 0);
+  CHECK(value == text);
+  CHECK(feed.SendFor(std::move(value), -1s) == 0);
+  CHECK(value == text);
+}

@@ -368,6 +368,35 @@ TEST_CASE("S10: each end of a channel is told once, and the loop goes on") {
   CHECK(log == "23abc");
 }
 
+TEST_CASE("S10: a case that is left out takes no other with it") {
+  // The order in which the cases are tried is random.
+  for (int round = 0; round < 20; ++round) {
+    const Channel<int> closed(0);
+    const Channel<int> quiet(0);
+    const Channel<int> busy(0);
+    closed.Close();
+    int from_quiet = 0;
+    int from_busy = 0;
+    InThread looping([&] {
+      SelectLoop(OnReceive(closed, [](int) {}),
+                 OnReceive(quiet, [&](int) { ++from_quiet; }),
+                 OnReceive(busy, [&](int) { ++from_busy; }));
+    });
+    for (int i = 0; i < 20; ++i) busy.Send(i);
+    AwaitReceivers(quiet, 1);
+    quiet.Send(1);
+    AwaitReceivers(quiet, 1);
+    quiet.Send(2);
+    AwaitReceivers(busy, 1);
+    busy.Send(20);
+    quiet.Close();
+    busy.Close();
+    looping.Get();
+    CHECK(from_quiet == 2);
+    CHECK(from_busy == 21);
+  }
+}
+
 TEST_CASE("S10: a loop over nothing, or over nil cases, ends at once") {
   Channel<int> closed;
   closed.Close();
