@@ -26,6 +26,7 @@
 #include <fanfare/detail/base/duration.h>
 #include <fanfare/detail/feed/feed_extras.h>
 #include <fanfare/detail/feed/feed_history.h>
+#include <fanfare/detail/feed/slow_actions.h>
 #include <fanfare/feed.h>
 #include <fanfare/subscriber_report.h>
 
@@ -73,6 +74,7 @@ class FeedExtrasOf final : public FeedExtras {
       throw std::invalid_argument(
           "fanfare: the stall_after of a Feed must be positive");
     }
+    actions = &kSlowActions;
     name = std::move(options.name);
     if (on_stall_)
       stall_after = Saturated<Clock::duration>(options.stall_after);

@@ -29,6 +29,7 @@
 #include <fanfare/detail/base/duration.h>
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/slow_actions.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {
 
@@ -206,6 +207,7 @@ inline std::unique_ptr<Policy> MakePolicy(SubscribeOptions&& options,
   policy->when_full = static_cast<WhenFull>(options.overflow);
   policy->patience = Saturated<Policy::Clock::duration>(options.patience);
   policy->close_channel = options.close_channel;
+  if (policy->when_full != WhenFull::kWait) policy->actions = &kSlowActions;
   policy->replay = options.replay;
   policy->replace = replace;
   policy->slow_error = [](const Policy& slow, std::size_t queued) noexcept {

@@ -33,8 +33,8 @@ struct SubscriberReport {
   /// What became of the values.
   SubscriberStats stats;
   /// Whether the thread that makes the report is, as far as known, the only one
-  /// that receives from the channel. In a stall handler, this is the thread that
-  /// sends, so it waits for itself.
+  /// that receives from the channel. In a stall handler, this is the thread
+  /// that sends, so it waits for itself.
   ///
   /// Known are: the handlers of Listen() that the thread runs; all channels, if
   /// it is the only thread of the program (with glibc); and in debug builds

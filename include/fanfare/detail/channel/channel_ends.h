@@ -159,33 +159,37 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
    public:
     explicit BothLocks(const ChannelEnds& channel,
                        Locks locks = Locks::kNone) noexcept
-        : front_(channel.front_.lock, std::defer_lock),
-          back_(channel.back_.lock, std::defer_lock) {
-      if (locks == Locks::kFront) {
-        front_ = std::unique_lock(channel.front_.lock, std::adopt_lock);
-      } else {
-        front_.lock();
-      }
-      if (!back_.try_lock() && locks != Locks::kTryBack) {
-        LockRevoked(channel.back_.lock);
-      }
+        : channel_(channel), held_(Lock(channel, locks)) {}
+    ~BothLocks() {
+      if (held_) channel_.back_.lock.unlock();
+      channel_.front_.lock.unlock();
     }
+    BothLocks(const BothLocks&) = delete;
+    BothLocks& operator=(const BothLocks&) = delete;
+
     // Returns false after kTryBack if the back is biased.
-    [[nodiscard]] bool held() const noexcept { return back_.owns_lock(); }
+    [[nodiscard]] bool held() const noexcept { return held_; }
 
    private:
-    // A receive must not wait until a bias is revoked, so the front's lock is
-    // released meanwhile.
-    void LockRevoked(BiasedLock& back) noexcept {
-      front_.unlock();
+    // Returns whether the back's lock was taken.
+    FANFARE_COLD static bool Lock(const ChannelEnds& channel,
+                                  Locks locks) noexcept {
+      Platform::Lock& front = channel.front_.lock;
+      BiasedLock& back = channel.back_.lock;
+      if (locks != Locks::kFront) front.lock();
+      if (back.try_lock()) return true;
+      if (locks == Locks::kTryBack) return false;
+      // A receive must not wait until a bias is revoked, so the front's lock is
+      // released meanwhile.
+      front.unlock();
       back.RevokeBias();
-      front_.lock();
+      front.lock();
       back.LockRevoked();
-      back_ = std::unique_lock(back, std::adopt_lock);
+      return true;
     }
 
-    std::unique_lock<Platform::Lock> front_;
-    std::unique_lock<BiasedLock> back_;
+    const ChannelEnds& channel_;
+    const bool held_;
   };
 
   // Makes an attempt with both locks held. If the attempt did not complete the

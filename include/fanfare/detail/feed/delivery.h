@@ -170,9 +170,9 @@ class Delivery {
         m.offer.value = std::addressof(offered);
         const auto fate = SlowChannels::Settle(feed, m, outcome, wait, may_bias,
                                                ChannelVerbs::kOf<T>);
-        if (fate == SlowChannels::Fate::kTaken) continue;
+        if (fate == Fate::kTaken) continue;
         ++not_taken;
-        if (fate == SlowChannels::Fate::kWaits) pending.Add(m);
+        if (fate == Fate::kWaits) pending.Add(m);
       }
     } catch (...) {
       // A copy has thrown: earlier deliveries are not rolled back.

@@ -186,6 +186,14 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     members.TakeMemory(active, joining);
   }
 
+  // Ends a subscription whose channel has refused the value, for the holder of
+  // the turn.
+  FANFARE_COLD void EndClosed(Member& member) noexcept {
+    member.DestroyCopy();
+    LeaveFastPath();
+    End(member);
+  }
+
   [[nodiscard]] std::size_t count() const noexcept {
     const std::lock_guard lock(turnstile.mutex());
     assert(!turnstile.destroying() &&

@@ -16,6 +16,7 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class FeedCore;
 class Member;
+struct SlowActions;
 
 // A History keeps the last values of a feed. Only the holder of the turn calls
 // its functions.
@@ -53,6 +54,7 @@ class FeedExtras {
   // intervals. Runs user code.
   virtual void OnStall(const FeedCore& feed) = 0;
 
+  const SlowActions* actions = nullptr;
   std::string name;
   Clock::duration stall_after = Clock::duration::max();
   History* history = nullptr;  // owned; null: none is kept

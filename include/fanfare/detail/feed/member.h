@@ -30,6 +30,11 @@ class Member : public SubscriptionState {
   [[nodiscard]] Policy* policy() const noexcept {
     return line_ == kHasPolicy ? options_.policy : nullptr;
   }
+  // Returns null also if the Send only waits.
+  [[nodiscard]] Policy* acting_policy() const noexcept {
+    Policy* const has = policy();
+    return has != nullptr && has->actions != nullptr ? has : nullptr;
+  }
   // Returns the place of the call of Subscribe(). The mutex must be held, and
   // the member must not be leaving.
   [[nodiscard]] Place where() const noexcept {

@@ -29,14 +29,15 @@ class PendingOffers {
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
   [[nodiscard]] Member* first() const noexcept { return first_; }
-  // Returns whether a member may have a policy.
-  [[nodiscard]] bool has_policy() const noexcept { return has_policy_; }
+  // Returns what to do about members that have a policy, or null if none has.
+  [[nodiscard]] const SlowActions* actions() const noexcept { return actions_; }
 
   void Add(Member& member) noexcept {
     member.next_pending = nullptr;
     (empty() ? first_ : last_->next_pending) = &member;
     last_ = &member;
-    has_policy_ = has_policy_ || member.policy() != nullptr;
+    if (const Policy* policy = member.acting_policy())
+      actions_ = policy->actions;
   }
 
   // Counts all offers as missed, and destroys the copies made for them. They
@@ -148,7 +149,7 @@ class PendingOffers {
  private:
   Member* first_ = nullptr;
   Member* last_ = nullptr;
-  bool has_policy_ = false;
+  const SlowActions* actions_ = nullptr;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

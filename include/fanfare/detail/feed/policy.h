@@ -20,6 +20,7 @@
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class Member;
+struct SlowActions;
 
 // Says what a Send does with its value once a full channel's patience has run
 // out.
@@ -98,6 +99,7 @@ struct Policy {
   std::uint64_t seen = 0;
   Clock::time_point since{};
 
+  const SlowActions* actions = nullptr;  // null: a Send only waits
   ReplaceVerb* replace = nullptr;
   SlowError* slow_error = nullptr;
   std::size_t replay = 0;

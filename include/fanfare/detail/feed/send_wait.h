@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_SEND_WAIT_H_
+#define FANFARE_DETAIL_FEED_SEND_WAIT_H_
+
+// A SendWait is the wait of a Send for channels that are full. What options
+// make the Send do meanwhile is in SlowActions (slow_actions.h), so that a
+// program without options does not contain it.
+
+#include <cstddef>
+#include <stop_token>
+
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/feed/feed_core.h>
+#include <fanfare/detail/feed/feed_extras.h>
+#include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/feed/pending_offers.h>
+#include <fanfare/detail/subscription/owner_tree.h>
+#include <fanfare/detail/wait/completion_latch.h>
+#include <fanfare/detail/wait/deferred_wake.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+// What becomes of an offer.
+enum class Fate {
+  kTaken,     // the channel has the value
+  kNotTaken,  // it does not get it
+  kWaits,     // the Send has to wait for it
+};
+
+class SendWait;
+
+// SlowActions are what a Send does because of options: of the subscription of a
+// full channel, or of the feed.
+struct SlowActions {
+  // Called for an offer to a full channel. Lets its policy act if that has no
+  // patience left, else returns kWaits. Sets `may_bias` to false if biases had
+  // to be revoked.
+  Fate (*settle)(FeedCore& feed, Member& member, Policy& policy,
+                 bool& may_bias) noexcept;
+  // Returns when to call `act`.
+  Deadline (*next)(const SendWait& wait) noexcept;
+  // Lets the policies act that have no patience left, and reports a stall.
+  // Returns true if that completed the last offers. Throws what the user's
+  // stall handler throws.
+  bool (*act)(SendWait& wait);
+};
+
+class SendWait {
+ public:
+  using Clock = Platform::Clock;
+
+  // `pending` are queued, and notify `latch`. Adds to `taken` the number of
+  // channels that take the value because a policy acts.
+  SendWait(FeedCore& feed, PendingOffers& pending, CompletionLatch& latch,
+           std::size_t& taken) noexcept
+      : feed_(feed),
+        pending_(pending),
+        latch_(latch),
+        taken_(taken),
+        actions_(pending.actions()) {
+    feed.BeginWait(start_);
+    const FeedExtras* const extras = feed.extras();
+    if (extras != nullptr) {
+      actions_ = extras->actions;
+      stall_after_ = stall_interval_ = extras->stall_after;
+    }
+  }
+  ~SendWait() { feed_.EndWait(); }
+  SendWait(const SendWait&) = delete;
+  SendWait& operator=(const SendWait&) = delete;
+
+  // Blocks until all offers are completed, or until the deadline or a stop.
+  // Returns how many offers were taken out of their queues.
+  std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop) {
+    for (;;) {
+      WakeHold::RunBeforeWait();
+      // A deadline of another clock is asked again at its time_point().
+      if (stop.stop_requested() || deadline.Expired()) return GiveUp();
+      const Deadline own = deadline.bounded()
+                               ? Deadline::At(deadline.time_point())
+                               : Deadline::Never();
+      const Deadline next =
+          actions_ != nullptr ? actions_->next(*this) : Deadline::Never();
+      const bool acts_first = next.Before(own);
+      if (!acts_first && !own.bounded() && !stop.stop_possible()) {
+        CheckThatOthersReceive();
+      }
+      if (latch_.Wait(acts_first ? next : own, stop)) break;
+      if (!acts_first || stop.stop_requested()) continue;
+      if (actions_->act(*this)) return withdrawn_;
+    }
+    pending_.CountBlocked(*latch_.last(), waited());
+    return withdrawn_;
+  }
+
+  // Withdraws the value. An offer that is just being taken is waited for.
+  // Returns what Run() does.
+  std::ptrdiff_t GiveUp() noexcept {
+    const std::ptrdiff_t missed = pending_.Withdraw(waited());
+    // If none was taken back, the thread that completes the last one signals.
+    if (missed == 0 || !latch_.Withdraw(missed)) latch_.WaitForAll();
+    return withdrawn_ + missed;
+  }
+
+ private:
+  friend class SlowActionsOf;
+
+  [[nodiscard]] Clock::duration waited() const noexcept {
+    return Clock::now() - start_;
+  }
+
+  // Throws if only this thread can receive from one of the channels, so that
+  // the wait would never end.
+  void CheckThatOthersReceive() const {
+    for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
+      if (OnlyThisThreadReceives(m->channel()) &&
+          m->channel().Look(m->offer).queued) {
+        feed_.ThrowDeadlock(*m);
+      }
+    }
+  }
+
+  FeedCore& feed_;
+  PendingOffers& pending_;
+  CompletionLatch& latch_;
+  std::size_t& taken_;
+  const SlowActions* actions_;  // null: nothing
+  const Clock::time_point start_ = Clock::now();
+  std::ptrdiff_t withdrawn_ = 0;
+  // After which time of waiting the stall is reported next.
+  Clock::duration stall_after_ = Clock::duration::max();
+  Clock::duration stall_interval_ = Clock::duration::max();
+};
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_SEND_WAIT_H_

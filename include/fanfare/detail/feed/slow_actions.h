@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#ifndef FANFARE_DETAIL_FEED_SLOW_ACTIONS_H_
+#define FANFARE_DETAIL_FEED_SLOW_ACTIONS_H_
+
+// SlowActions, for programs with options: the policies of subscriptions whose
+// channels stay full, and the report of a stall. All functions are for the
+// holder of the turn.
+
+#include <cstddef>
+#include <cstdint>
+
+#include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/platform.h>
+#include <fanfare/detail/channel/biased_lock.h>
+#include <fanfare/detail/channel/channel_ends.h>
+#include <fanfare/detail/feed/feed_core.h>
+#include <fanfare/detail/feed/feed_extras.h>
+#include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/feed/pending_offers.h>
+#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/send_wait.h>
+#include <fanfare/detail/wait/operation.h>
+
+namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
+
+class SlowActionsOf {
+ public:
+  static constexpr SlowActions Table() noexcept { return {Settle, Next, Act}; }
+
+ private:
+  using Clock = Platform::Clock;
+
+  static Fate Settle(FeedCore& feed, Member& member, Policy& policy,
+                     bool& may_bias) noexcept {
+    return RunsOut(feed, member, policy) ? Act(feed, member, policy, may_bias)
+                                         : Fate::kWaits;
+  }
+
+  // Returns when a policy has to act, or a stall is to be reported.
+  static Deadline Next(const SendWait& wait) noexcept {
+    Deadline next = wait.stall_after_ < Clock::time_point::max() - wait.start_
+                        ? Deadline::At(wait.start_ + wait.stall_after_)
+                        : Deadline::Never();
+    if (wait.pending_.actions() == nullptr) return next;
+    for (Member* m = wait.pending_.first(); m != nullptr; m = m->next_pending) {
+      const Policy* const policy = m->acting_policy();
+      if (policy == nullptr || !policy->waited_for) continue;
+      const Deadline acts = policy->RunsOutAt();
+      if (acts.Before(next)) next = acts;
+    }
+    return next;
+  }
+
+  static bool Act(SendWait& wait) {
+    if (ActOnSlow(wait)) return true;
+    ReportStall(wait);
+    return false;
+  }
+
+  // Lets the policies act that have no patience left. Returns true if that
+  // completed the last offers.
+  static bool ActOnSlow(SendWait& wait) noexcept {
+    if (wait.pending_.actions() == nullptr) return false;
+    const Clock::duration time = wait.waited();
+    std::ptrdiff_t count = 0;
+    PendingOffers acted = wait.pending_.Extract([&](Member& m) {
+      Policy* const policy = m.acting_policy();
+      if (policy == nullptr || !policy->waited_for) return false;
+      // A channel that has taken the value meanwhile needs no patience until
+      // the next Send finds it full.
+      policy->waited_for = m.channel().Look(m.offer).queued;
+      if (!policy->waited_for || !RunsOut(wait.feed_, m, *policy) ||
+          !m.channel().CancelSend(m.offer)) {
+        return false;
+      }
+      bool may_bias = false;
+      if (Act(wait.feed_, m, *policy, may_bias) == Fate::kTaken) ++wait.taken_;
+      ++count;
+      return true;
+    });
+    wait.withdrawn_ += count;
+    if (count == 0 || !wait.latch_.Withdraw(count)) return false;
+    acted.CountBlocked(time);
+    return true;
+  }
+
+  // At s, 3s, 7s, ... after the start, if s is the time that the user gave.
+  static void ReportStall(SendWait& wait) {
+    if (wait.waited() < wait.stall_after_) return;
+    wait.feed_.extras()->OnStall(wait.feed_);
+    wait.stall_interval_ = Sum(wait.stall_interval_, wait.stall_interval_);
+    wait.stall_after_ = Sum(wait.waited(), wait.stall_interval_);
+  }
+  static Clock::duration Sum(Clock::duration a, Clock::duration b) noexcept {
+    return a < Clock::duration::max() - b ? a + b : Clock::duration::max();
+  }
+
+  // Returns whether the policy acts, now that the member's channel is full.
+  [[nodiscard]] static bool RunsOut(const FeedCore& feed, const Member& member,
+                                    Policy& policy) noexcept {
+    // What an eviction takes out is not received. Without a buffer, a value was
+    // received if it was delivered.
+    const ChannelEnds& channel = member.channel();
+    const std::uint64_t received =
+        channel.capacity() > 0
+            ? channel.taken_out() - policy.evicted.Get()
+            : member.tally.Offered(feed.sent()) - member.tally.missed.Get() -
+                  policy.dropped.Get();
+    return policy.RunsOut(received);
+  }
+
+  // Does what the member's policy says. The offer must not be queued. Sets
+  // `may_bias` to false if biases had to be revoked.
+  static Fate Act(FeedCore& feed, Member& member, Policy& policy,
+                  bool& may_bias) noexcept {
+    feed.turnstile.MarkSlowExit();  // a value's destructor is user code
+    if (policy.when_full == WhenFull::kReplace) {
+      return Replace(feed, member, policy, may_bias);
+    }
+    policy.dropped.Add();
+    member.DestroyCopy();
+    if (policy.when_full == WhenFull::kEnd) {
+      may_bias = false;
+      feed.LeaveFastPath();
+      feed.End(member, policy.slow_error(policy, member.channel().size()));
+    }
+    return Fate::kNotTaken;
+  }
+  static Fate Replace(FeedCore& feed, Member& member, Policy& policy,
+                      bool& may_bias) noexcept {
+    bool evicted = false;
+    const auto replace = [&](Biases biases) {
+      return policy.replace(member.channel(), member.offer, feed.turnstile,
+                            biases, evicted);
+    };
+    Outcome outcome = replace(may_bias ? Biases::kMake : Biases::kKeep);
+    if (outcome == Outcome::kBiasedElsewhere) {
+      feed.LeaveFastPath();
+      may_bias = false;
+      outcome = replace(Biases::kNone);
+    }
+    if (evicted) policy.evicted.Add();
+    if (outcome == Outcome::kDone) return Fate::kTaken;
+    feed.EndClosed(member);
+    may_bias = false;
+    return Fate::kNotTaken;
+  }
+};
+
+inline constexpr SlowActions kSlowActions = SlowActionsOf::Table();
+
+}}}  // namespace fanfare::FANFARE_ABI::detail
+
+#endif  // FANFARE_DETAIL_FEED_SLOW_ACTIONS_H_
