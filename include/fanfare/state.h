@@ -23,7 +23,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -131,21 +131,25 @@ class State {
   /// change. If the channel is full, the oldest value in it makes room. So on a
   /// channel of capacity 1, the subscriber receives the latest value only.
   ///
-  /// `name` is the name of the subscription in Report().
+  /// Of `options`, `name` and `close_channel` are used. With the latter, a loop
+  /// over the channel ends when the state is destroyed.
   ///
   /// Never blocks.
   /// \returns the subscription. It ends when the state is destroyed.
-  /// \throws std::invalid_argument if `channel` is nil or has no buffer, and
-  ///     std::bad_alloc. Nothing is subscribed then.
-  /// (V2)
+  /// \throws std::invalid_argument if `channel` is nil or has no buffer, or if
+  ///     another option is set; and std::bad_alloc. Nothing is subscribed then.
+  /// (V2, O2, O7)
   [[nodiscard("a Subscription that is dropped unsubscribes")]] Subscription
-  Subscribe(const Sender<Pointer>& channel, std::string name = {},
+  Subscribe(const Sender<Pointer>& channel, SubscribeOptions options = {},
             CallSite where = CallSite::Here()) {
-    return feed_.Subscribe(channel,
-                           {.name = std::move(name),
-                            .overflow = Overflow::kDropOldest,
-                            .replay = 1},
-                           where);
+    if (options.overflow != Overflow::kWait || options.replay != 0 ||
+        options.patience != options.patience.zero()) {
+      throw std::invalid_argument(
+          "fanfare: Subscribe of a State takes a name and close_channel only");
+    }
+    options.overflow = Overflow::kDropOldest;
+    options.replay = 1;
+    return feed_.Subscribe(channel, std::move(options), where);
   }
 
   /// Returns the number of subscriptions that have not ended. Never blocks.

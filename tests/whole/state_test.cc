@@ -322,6 +322,41 @@ TEST_CASE("V2: a subscription ends and the value goes on") {
   CHECK(*state.Get() == 3);
 }
 
+TEST_CASE("V2 O2 O7: a subscription to a state has a name, and may close") {
+  const bool closes = GENERATE(false, true);
+  std::optional<State<int>> state(std::in_place, 1);
+  const Changes<int> channel(1);
+  const Subscription subscription =
+      state->Subscribe(channel, {.name = "ui", .close_channel = closes});
+  CHECK(state->Report().at(0).name == "ui");
+  state->Set(2);
+  state.reset();
+  int last = 0;
+  if (closes) {
+    for (const auto& value : channel) last = *value;
+    CHECK(channel.drained());
+  } else {
+    last = Got(channel.TryReceive());
+    CHECK_FALSE(channel.closed());
+  }
+  CHECK(last == 2);
+}
+
+TEST_CASE("V2: a subscription to a state rejects other options") {
+  State<int> state(1);
+  const Changes<int> channel(1);
+  const auto rejects = [&](fanfare::SubscribeOptions options) {
+    CHECK_THROWS_WITH(
+        state.Subscribe(channel, std::move(options)),
+        "fanfare: Subscribe of a State takes a name and close_channel only");
+  };
+  rejects({.overflow = fanfare::Overflow::kDropNewest});
+  rejects({.overflow = fanfare::Overflow::kEnd});
+  rejects({.patience = std::chrono::seconds(1)});
+  rejects({.replay = 1});
+  CHECK(state.subscriber_count() == 0);
+}
+
 TEST_CASE("V2: the end of a state ends its subscriptions") {
   auto state = std::make_unique<State<int>>(1);
   const Changes<int> channel(1);
