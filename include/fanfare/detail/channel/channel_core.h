@@ -337,7 +337,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       Target(receive).emplace(std::forward<decltype(value)>(value));
     });
   }
-  void Store(Operation& send, T& from) noexcept {
+  FANFARE_ALWAYS_INLINE void Store(Operation& send, T& from) noexcept {
     T* const slot = SlotAt(back_.end);
     TakeFrom(send, from, [&](auto&& value) {
       if constexpr (kCopies && sizeof(T) > kCopiedInline) {

@@ -52,10 +52,12 @@ class Delivery {
     SentValue<T> sent;  // destroyed without the turn
     const FeedCore::Turn turn(feed);
     if (feed.turnstile.closed()) return 0;
-    return Deliver(feed, value, sent, waits, limits...);
+    return Deliver<true>(feed, value, sent, waits, limits...);
   }
 
  private:
+  using Entry = DenseSet::Entry;
+
   static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
   // Gives an rvalue back if no channel has taken it.
@@ -85,7 +87,7 @@ class Delivery {
     if (!feed.AwaitTurn(send, deadline, stop)) return send.taken;
     const FeedCore::Turn turn(feed);
     if (!send.was_combined) {
-      return Deliver(feed, value, send.sent, waits, deadline, stop);
+      return Deliver<false>(feed, value, send.sent, waits, deadline, stop);
     }
     SlowChannels::Await(feed, send.pending, ChannelVerbs::kOf<T>, send.taken,
                         deadline, stop);
@@ -97,8 +99,9 @@ class Delivery {
       SetNumber(feed, *static_cast<T*>(send.value));
       T& offered = send.sent.Take(*static_cast<const T*>(send.value),
                                   feed.members.active().size());
-      send.pending =
-          Offer(feed, offered, send.waits == Waits::kForAll, send.taken);
+      feed.CountValue(std::addressof(offered));
+      send.pending = Offer(feed.members.active().begin(), 0, feed, offered,
+                           send.waits == Waits::kForAll, send.taken);
     }
   }
 
@@ -111,7 +114,7 @@ class Delivery {
     }
   }
 
-  template <typename V, typename... Limits>
+  template <bool kHere, typename V, typename... Limits>
   FANFARE_ALWAYS_INLINE static std::size_t Deliver(FeedCore& feed, V& value,
                                                    SentValue<T>& sent,
                                                    Waits waits,
@@ -122,54 +125,102 @@ class Delivery {
     if constexpr (std::is_const_v<V>) {
       // A copy is user code, and may take long.
       if (!kCopiesLate) feed.turnstile.MarkSlowExit();
-      DeliverOwn(feed, sent.Take(value, count), waits, taken, limits...);
+      DeliverOwn<kHere>(feed, sent.Take(value, count), waits, taken, limits...);
     } else {
       const Returning returning{sent, value, taken};
-      DeliverOwn(feed, sent.Take(value, count), waits, taken, limits...);
+      DeliverOwn<kHere>(feed, sent.Take(value, count), waits, taken, limits...);
     }
     return taken;
   }
-  template <typename... Limits>
+  template <bool kHere, typename... Limits>
   FANFARE_ALWAYS_INLINE static void DeliverOwn(FeedCore& feed, T& offered,
                                                Waits waits, std::size_t& taken,
                                                const Limits&... limits) {
+    const bool wait = waits == Waits::kForAll;
+    feed.CountValue(std::addressof(offered));
+    std::size_t missed = 0;
+    const Entry* entry = feed.members.active().begin();
+    if (kHere) entry = OfferToFew(feed, offered, wait, missed);
+    if (entry == feed.members.active().end()) [[likely]] {
+      taken = feed.members.active().size() - missed;
+    } else {
+      DeliverFrom(entry, missed, feed, offered, wait, taken, limits...);
+    }
+  }
+  template <typename... Limits>
+  FANFARE_COLD static void DeliverFrom(const Entry* entry, std::size_t missed,
+                                       FeedCore& feed, T& offered, bool wait,
+                                       std::size_t& taken,
+                                       const Limits&... limits) {
     const PendingOffers pending =
-        Offer(feed, offered, waits == Waits::kForAll, taken);
+        Offer(entry, missed, feed, offered, wait, taken);
     if (!pending.empty()) {
       SlowChannels::Await(feed, pending, ChannelVerbs::kOf<T>, taken,
                           limits...);
     }
   }
 
-  // Offers the value to all members; the last channel may move from it. Returns
-  // the offers to channels that were not ready. Sets `taken` to the number of
-  // channels that took the value, even if a copy throws. If `wait` is false, no
-  // offers are left waiting.
-  static PendingOffers Offer(FeedCore& feed, T& value, bool wait,
+  // Does what Offer() does, for a few members, up to the first that needs more
+  // than this loop, which is short enough to be inlined. Returns its entry, or
+  // the end. Adds to `missed` the number of channels that the value missed.
+  FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
+      FeedCore& feed, T& value, bool wait, std::size_t& missed) noexcept {
+    const DenseSet& members = feed.members.active();
+    const Entry* entry = members.begin();
+    // The last one takes the value itself.
+    if (members.size() > (kCopiesLate ? kFew : 1)) return entry;
+    for (const Entry* const end = members.end(); entry != end; ++entry) {
+      auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
+      Member& m = *entry->member;
+      const Outcome outcome = TryStore(feed, channel, m.offer, value, true);
+      if (outcome == Outcome::kDone) [[likely]]
+        continue;
+      if (wait || outcome != Outcome::kPending || m.acting_policy() != nullptr)
+        break;
+      m.Miss();
+      ++missed;
+    }
+    return entry;
+  }
+
+  // Offers the value to the members from `entry` on, after those before, of
+  // which `not_taken` did not take it; the last channel may move from it.
+  // Returns the offers to channels that were not ready. Sets `taken` to the
+  // number of all channels that took the value, even if a copy throws. If
+  // `wait` is false, no offers are left waiting.
+  static PendingOffers Offer(const Entry* entry, std::size_t not_taken,
+                             FeedCore& feed, T& value, bool wait,
                              std::size_t& taken) {
     const DenseSet& members = feed.members.active();
+    const Entry* const end = members.end();
     PendingOffers pending;
-    std::size_t not_taken = 0;
-    feed.CountValue(std::addressof(value));
     if (members.size() > kFew) feed.turnstile.MarkSlowExit();
     bool may_bias = members.size() <= kMaxBiased;
     if (!may_bias) feed.RevokeBiases();
-    auto entry = members.begin();
     try {
-      while (entry != members.end()) {
+      while (entry != end) {
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
         Member& m = *entry->member;
-        T& offered = OfferFor(feed, m, value, ++entry == members.end());
+        T& offered = OfferFor(feed, m, value, ++entry == end);
         const Outcome outcome =
             TryStore(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
-        if (outcome == Outcome::kPending &&
-            ReplaceAtOnce(feed, channel, m, offered))
-          continue;
+        if (outcome == Outcome::kPending) {
+          Policy* const policy = m.acting_policy();
+          if (policy != nullptr) {
+            if (ReplaceAtOnce(feed, channel, m, *policy, offered)) continue;
+          } else if (!wait) {
+            m.Miss();
+            ++not_taken;
+            continue;
+          }
+        }
         m.offer.value = std::addressof(offered);
-        const auto fate = SlowChannels::Settle(feed, m, outcome, wait, may_bias,
+        bool biases = may_bias;  // so that `may_bias` stays in a register
+        const auto fate = SlowChannels::Settle(feed, m, outcome, wait, biases,
                                                ChannelVerbs::kOf<T>);
+        may_bias = biases;
         if (fate == Fate::kTaken) continue;
         ++not_taken;
         if (fate == Fate::kWaits) pending.Add(m);
@@ -178,7 +229,7 @@ class Delivery {
       // A copy has thrown: earlier deliveries are not rolled back.
       --entry;
       taken = static_cast<std::size_t>(entry - members.begin()) - not_taken;
-      for (; entry != members.end(); ++entry) entry->member->tally.missed.Add();
+      for (; entry != end; ++entry) entry->member->tally.missed.Add();
       pending.Drop();
       throw;
     }
@@ -202,9 +253,8 @@ class Delivery {
   // Replaces the oldest value of a full channel, if the member's policy does so
   // at once. Returns whether it did. If not, nothing has happened.
   static bool ReplaceAtOnce(FeedCore& feed, ChannelCore<T>& channel,
-                            Member& member, T& value) noexcept {
-    Policy* const policy = member.policy();
-    if (policy == nullptr || !policy->replaces_at_once()) return false;
+                            Member& member, Policy& policy, T& value) noexcept {
+    if (!policy.replaces_at_once()) return false;
     bool evicted = false;
     if constexpr (kCopiesLate) {
       if (!channel.ReplaceBiased(feed.turnstile, member.offer, value, evicted))
@@ -214,11 +264,11 @@ class Delivery {
       feed.turnstile.MarkSlowExit();  // a value's destructor is user code
       member.offer.value = std::addressof(value);
       // No channel is biased for such values.
-      const Outcome outcome = policy->replace(
+      const Outcome outcome = policy.replace(
           channel, member.offer, feed.turnstile, Biases::kNone, evicted);
       if (outcome != Outcome::kDone) return false;
     }
-    if (evicted) policy->evicted.Add();
+    if (evicted) policy.evicted.Add();
     return true;
   }
 

@@ -228,7 +228,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   class Turn {
    public:
     explicit Turn(FeedCore& feed) noexcept : feed_(feed) {}
-    ~Turn() {
+    FANFARE_ALWAYS_INLINE ~Turn() {
       if (!feed_.turnstile.TryLeave()) feed_.LeaveSlowly();
     }
     Turn(const Turn&) = delete;

@@ -58,6 +58,11 @@ class Member : public SubscriptionState {
     return policy() != nullptr && policy()->replay > 0;
   }
 
+  // Notes that a Send did not wait for the channel any longer.
+  void Miss() noexcept {
+    tally.missed.Add();
+    DestroyCopy();
+  }
   // Destroys the copy, if its channel did not take it.
   void DestroyCopy() noexcept {
     if (offer.owns_value) DestroyOwnedCopy();

@@ -44,8 +44,7 @@ class PendingOffers {
   // must not be queued.
   void Drop() noexcept {
     for (Member* m = first_; m != nullptr; m = m->next_pending) {
-      m->tally.missed.Add();
-      m->DestroyCopy();
+      m->Miss();
     }
   }
 

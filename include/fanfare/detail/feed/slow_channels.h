@@ -61,8 +61,7 @@ class SlowChannels {
       if (policy != nullptr) policy->waited_for = true;
       return Fate::kWaits;
     }
-    member.tally.missed.Add();
-    member.DestroyCopy();
+    member.Miss();
     return Fate::kNotTaken;
   }
 

@@ -21,7 +21,7 @@ class Count {
  public:
   // Release: the feed's count, which was written before, is not read as an
   // older one by a thread that reads this one.
-  void Add(std::uint64_t more = 1) noexcept {
+  FANFARE_ALWAYS_INLINE void Add(std::uint64_t more = 1) noexcept {
     count_.store(count_.load(std::memory_order_relaxed) + more,
                  std::memory_order_release);
   }
