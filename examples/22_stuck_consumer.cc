@@ -37,9 +37,10 @@ int main() {
   });
 
   std::printf("a Send waits for: %s\n", warnings.Receive()->c_str());
-  for (const auto& [name, where, overflow, stats] : blocks.Report()) {
-    std::printf("%-8s %zu of %zu queued%s\n", name.c_str(), stats.queued,
-                stats.capacity, stats.blocks ? ", blocks the Send" : "");
+  for (const auto& one : blocks.Report()) {
+    std::printf("%-8s %zu of %zu queued%s\n", one.name.c_str(),
+                one.stats.queued, one.stats.capacity,
+                one.stats.blocks ? ", blocks the Send" : "");
   }
   // DebugString() says the same as text for a log. Its times differ from run to
   // run, so it is printed to stderr, which the test does not compare.

@@ -137,20 +137,21 @@ inline std::string Describe(const FeedCore& feed) {
   const std::vector<SubscriberReport> reports = Report(feed);
   std::string blocking, others;
   std::uint64_t blocks = 0;
-  for (const auto& [name, where, overflow, stats, here] : reports) {
-    std::string line = "\n  " + name + ": ";
+  for (const SubscriberReport& one : reports) {
+    const SubscriberStats& stats = one.stats;
+    std::string line = "\n  " + one.name + ": ";
     if (stats.blocks) {
       ++blocks;
       line += "BLOCKS a Send for " + time(stats.blocking) +
-              (here ? " (this thread receives from it), " : ", ");
+              (one.received_here ? " (this thread receives from it), " : ", ");
     }
-    line += number(stats.queued) + " of " + number(stats.capacity) +
-            " queued, " + number(stats.delivered) + " of " +
-            number(stats.offered) + " delivered, " + number(stats.dropped) +
-            " dropped, " + number(stats.missed) + " missed, " +
-            number(stats.evicted) + " evicted, blocked Sends for " +
-            time(stats.blocked) +
-            ", when full: " + kOverflows[static_cast<std::size_t>(overflow)];
+    line +=
+        number(stats.queued) + " of " + number(stats.capacity) + " queued, " +
+        number(stats.delivered) + " of " + number(stats.offered) +
+        " delivered, " + number(stats.dropped) + " dropped, " +
+        number(stats.missed) + " missed, " + number(stats.evicted) +
+        " evicted, blocked Sends for " + time(stats.blocked) +
+        ", when full: " + kOverflows[static_cast<std::size_t>(one.overflow)];
     (stats.blocks ? blocking : others) += line;
   }
   const FeedExtras* const extras = feed.extras();

@@ -453,7 +453,7 @@ TEST_CASE("V2: a state or its subscription for which there is no memory") {
     Subscription sub;
     fault.In([&] {
       state.emplace(1);
-      sub = state->Subscribe(channel, kLongName);
+      sub = state->Subscribe(channel, {.name = kLongName});
     });
     fault.Check(fault.struck() == fault.thrown(), "it throws");
     fault.Check(static_cast<bool>(sub) != fault.thrown(), "a subscription");

@@ -43,7 +43,7 @@ class Turnstile : public BiasOwner {
   // This function and the next two are for the holder. Leaves and returns true.
   // If work is recorded, marks a slow exit, keeps the turn and returns false;
   // the caller then does that work, with the mutex held.
-  bool TryLeave() noexcept {
+  FANFARE_ALWAYS_INLINE bool TryLeave() noexcept {
     if (requests_.load(std::memory_order_relaxed) != 0 && !UnmarkSlowExit())
         [[unlikely]] {
       MarkSlowExit();
