@@ -216,16 +216,17 @@ class Feed {
   /// \throws std::logic_error with the name of the subscription, if the call
   ///     would wait without a limit for a full channel from which no other
   ///     thread can receive: that of the Listen() whose handler makes the call,
-  ///     or any channel if the program has no other thread (with glibc). Of the
-  ///     other cases, a stall handler can tell what is known
-  ///     (SubscriberReport::received_here).
+  ///     or any channel if the program has no other thread (with glibc). A feed
+  ///     with a stall handler calls that instead. It can tell what is known of
+  ///     these and of other cases (SubscriberReport::received_here).
   /// \warning Deadlock: T's copy constructor, and the destructor of a value
   ///     that was not accepted or was taken out of a channel, must not call
   ///     Send() on the same feed.
   /// \par Complexity
   /// Constant for each subscriber, whether its channel is ready or not. The
-  /// call causes one wake-up of this thread, and another one for each patience
-  /// that runs out. It allocates nothing, except for a SlowSubscriber and for
+  /// call causes one wake-up of this thread. For each patience that runs out it
+  /// causes another one, and passes over those it still waits for. It allocates
+  /// nothing, except for a SlowSubscriber and for
   /// the report to a stall handler.
   std::size_t Send(const sent_type& value) {
     return Deliver(value, detail::Waits::kForAll);

@@ -96,8 +96,8 @@ inline SubscriberReport ReportOn(const Member& member, Place where) {
                               ? static_cast<Overflow>(policy->when_full)
                               : Overflow::kWait,
                           {},
-                          member.channel().OnlyCallerReceives() ||
-                              OnlyThisThreadReceives(member.channel())};
+                          member.channel().OnlyCallerHasReceived() ||
+                              NoOtherThreadReceives(member.channel())};
   detail::ReadStats(member, report.stats);
   return report;
 }

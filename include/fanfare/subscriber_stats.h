@@ -50,9 +50,10 @@ struct SubscriberStats {
   bool blocks = false;
   /// If so, how long that Send has waited for channels.
   std::chrono::nanoseconds blocking{};
-  /// How long Sends have waited in all until this channel took the value as the
-  /// last one, or until they gave up or a policy acted while this channel had
-  /// not taken it. The wait in progress does not count.
+  /// How long Sends have waited in all for waits that ended with this channel:
+  /// it took the value as the last one, or its policy acted as the last one, or
+  /// the Send gave up while this channel had not taken the value. The wait in
+  /// progress does not count.
   std::chrono::nanoseconds blocked{};
 };
 

@@ -606,6 +606,61 @@ TEST_CASE("O1 O5: a receive that serves another sender renews the patience") {
   CHECK(TallyOf(full.subscription) == Tally{.dropped = 1});
 }
 
+TEST_CASE("O1: what another subscription evicts does not renew a patience") {
+  const auto overflow = GENERATE(Overflow::kDropNewest, Overflow::kEnd);
+  const bool same_feed = GENERATE(false, true);
+  const int replacements = GENERATE(1, 2, 9);
+  CAPTURE(overflow, same_feed, replacements);
+  FullChannel<int> full(3, overflow, 5s);
+  Feed<int> other;
+  const Subscription replaces =
+      (same_feed ? full.feed : other)
+          .Subscribe(full.channel, {.overflow = Overflow::kDropOldest});
+  const auto replace = [&] {
+    for (int i = 0; i < replacements; ++i) {
+      CHECK((same_feed ? full.feed.SendReady(i) : other.Send(i)) == 1);
+    }
+  };
+  const std::size_t sent = same_feed ? 1 : 0;  // by the other subscription
+  replace();
+  {
+    Sending sending([&] { return full.feed.Send(100); });
+    AwaitSenders(full.channel, 1);
+    CHECK(Sleep(sending) == 5s);
+    FakeClock::Advance(3s);
+    if (!same_feed) replace();
+    CHECK(Sleep(sending) == 2s);
+    FakeClock::Advance(2s);
+    CHECK(sending.Get() == sent);
+  }
+  // No receive has come: the next Send acts at once.
+  if (overflow == Overflow::kDropNewest) {
+    CHECK(full.feed.Send(101) == sent);
+    CHECK(full.channel.Receive().has_value());
+    CHECK(full.feed.SendReady(102) == 1 + sent);
+  } else {
+    CHECK(full.subscription.ended());
+  }
+}
+
+TEMPLATE_TEST_CASE("O1: an eviction between two Sends renews no patience", "",
+                   int, std::string) {
+  // Many, so that the channel's lock is biased to the other feed.
+  Feed<TestType> feed, other;
+  const Channel<TestType> channel(3);
+  const Subscription patient = feed.Subscribe(
+      channel, {.overflow = Overflow::kDropNewest, .patience = 5s});
+  const Subscription replaces =
+      other.Subscribe(channel, {.overflow = Overflow::kDropOldest});
+  for (int i = 0; i < 20; ++i) other.Send(Value<TestType>(i));
+  CHECK(feed.SendReady(Value<TestType>(100)) == 0);
+  CHECK(TallyOf(patient) == Tally{.missed = 1});
+  for (int i = 0; i < 20; ++i) other.Send(Value<TestType>(i));
+  FakeClock::Advance(5s);
+  CHECK(feed.SendReady(Value<TestType>(101)) == 0);
+  CHECK(TallyOf(patient) == Tally{.dropped = 1, .missed = 1});
+}
+
 TEST_CASE("O1: no patience runs once the value was taken") {
   // The Send waits for others, beyond the end of the first patience.
   const auto overflow =

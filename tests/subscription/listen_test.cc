@@ -1398,3 +1398,38 @@ TEST_CASE("L3 U3: an executor that owns the subscription ends with it") {
   feed.reset();
   CHECK(alive.expired());
 }
+
+// What waits for what a wake-up does, from inside of user code that a Send
+// calls before it waits: a handler of a listener, or a stall handler.
+TEST_CASE("L3 N4: a wake-up is not deferred while a Send calls user code") {
+  const bool stall = GENERATE(false, true);
+  CAPTURE(stall);
+  Pool pool(1);
+  Feed<int> questions;
+  const Channel<int> answers(1);
+  const Subscription answering =
+      Listen([&](auto task) { pool.Post(std::move(task)); }, questions,
+             [&](int value) { answers.Send(value + 1); });
+  std::vector<int> answered;
+  const auto ask = [&](int value) {
+    questions.Send(value);
+    answered.push_back(answers.Receive().value());
+  };
+
+  std::optional<Subscription> blocking;
+  Feed<int> feed(
+      fanfare::FeedOptions{.stall_after = std::chrono::milliseconds(1),
+                           .on_stall = [&](const auto&) {
+                             if (stall) ask(7);
+                             blocking->Unsubscribe();
+                           }});
+  const Channel<int> full(0);
+  blocking = feed.Subscribe(full);
+  // The executor runs the task at once.
+  const Subscription asking = Listen([](auto task) { task(); }, feed,
+                                     [&](int value) {
+                                       if (!stall) ask(value);
+                                     });
+  CHECK(feed.Send(7) == 1);
+  CHECK(answered == Numbers{8});
+}

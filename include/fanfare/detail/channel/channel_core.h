@@ -153,6 +153,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       if (outcome == Outcome::kPending && front_.end.HasValue(back_.end)) {
         if constexpr (!kCopies) oldest.emplace(std::move(*SlotAt(front_.end)));
         PopFront();
+        ++front_.evicted;
         evicted = true;
         Store(send, *static_cast<T*>(send.value));
         outcome = Outcome::kDone;
@@ -180,6 +181,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     const LockGuard lock(front_.lock);
     if (!back_.end.HasRoom(front_.end) && front_.end.HasValue(back_.end)) {
       PopFront();
+      ++front_.evicted;
       evicted = true;
     }
     Store(send, value);

@@ -107,13 +107,14 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     return back > front ? back - front : 0;
   }
 
-  // Returns how many values have been taken out of the ring, without its locks.
-  [[nodiscard]] std::size_t taken_out() const noexcept {
-    return front_.end.passed();
+  // Returns how many values have been received from the ring.
+  [[nodiscard]] std::size_t received() const noexcept {
+    const std::lock_guard lock(front_.lock);
+    return front_.end.passed() - front_.evicted;
   }
   // Returns whether the calling thread is known to be the only one that has
   // received.
-  [[nodiscard]] bool OnlyCallerReceives() const noexcept {
+  [[nodiscard]] bool OnlyCallerHasReceived() const noexcept {
     const std::lock_guard lock(front_.lock);
     return front_.receiver.IsCaller();
   }
@@ -243,7 +244,11 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
 
   struct NoReceiver {};
   using Back = Side<BiasedLock, NoReceiver>;
-  using Front = Side<Platform::Lock, SoleThread>;
+  struct Front : Side<Platform::Lock, SoleThread> {
+    using Side<Platform::Lock, SoleThread>::Side;
+    // How many values later ones have replaced.
+    std::size_t evicted = 0;
+  };
 
   // Where values go in, and the receives that wait.
   Back back_;

@@ -2,8 +2,8 @@
 #ifndef FANFARE_DETAIL_CHANNEL_SOLE_THREAD_H_
 #define FANFARE_DETAIL_CHANNEL_SOLE_THREAD_H_
 
-// A SoleThread says which thread does something, as long as only one does. It
-// is known in debug builds alone.
+// A SoleThread says which thread does something, as long as only one does. Only
+// debug builds note it. A lock must be held for all calls.
 
 #include <atomic>
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class SoleThread {
  public:
-  // Notes that the calling thread does it. Calls must not overlap.
+  // Notes that the calling thread does it.
   void Note() noexcept {
 #ifndef NDEBUG
     const std::uint16_t caller = Caller();
@@ -35,9 +35,10 @@ class SoleThread {
     return Platform::Local<Number>().value;
   }
   struct FANFARE_SHARED Number {
-    // Two in 65,534 threads have the same.
+    // The numbers repeat after 65,534 threads.
     std::uint16_t value = static_cast<std::uint16_t>(Next() % 0xFFFEU + 2U);
 
+    // Not an atomic of the platform: a model checker need not know of it.
     FANFARE_SHARED static std::uint32_t Next() noexcept {
       static std::atomic<std::uint32_t> next{0};
       return next.fetch_add(1, std::memory_order_relaxed);

@@ -40,9 +40,9 @@ inline constexpr bool kIsNumbered<Numbered<T>> = true;
 template <typename T>
 class Delivery {
  public:
-  // V is T for an rvalue, or const T. Waits until the `limits`: none, a
-  // deadline, or a deadline and a stop token. Returns how many channels took
-  // the value.
+  // V is const T if the caller's object must stay as it is, else T. The
+  // `limits` of the wait are nothing, a deadline, or a deadline and a stop
+  // token. Returns how many channels took the value.
   template <typename V, typename... Limits>
   static std::size_t Send(FeedCore& feed, V& value, Waits waits,
                           const Limits&... limits) {
@@ -114,7 +114,8 @@ class Delivery {
     }
   }
 
-  template <bool kHere, typename V, typename... Limits>
+  // Delivers the value, in the ordinary case by code that is inlined here.
+  template <bool kInlined, typename V, typename... Limits>
   FANFARE_ALWAYS_INLINE static std::size_t Deliver(FeedCore& feed, V& value,
                                                    SentValue<T>& sent,
                                                    Waits waits,
@@ -125,14 +126,16 @@ class Delivery {
     if constexpr (std::is_const_v<V>) {
       // A copy is user code, and may take long.
       if (!kCopiesLate) feed.turnstile.MarkSlowExit();
-      DeliverOwn<kHere>(feed, sent.Take(value, count), waits, taken, limits...);
+      DeliverOwn<kInlined>(feed, sent.Take(value, count), waits, taken,
+                           limits...);
     } else {
       const Returning returning{sent, value, taken};
-      DeliverOwn<kHere>(feed, sent.Take(value, count), waits, taken, limits...);
+      DeliverOwn<kInlined>(feed, sent.Take(value, count), waits, taken,
+                           limits...);
     }
     return taken;
   }
-  template <bool kHere, typename... Limits>
+  template <bool kInlined, typename... Limits>
   FANFARE_ALWAYS_INLINE static void DeliverOwn(FeedCore& feed, T& offered,
                                                Waits waits, std::size_t& taken,
                                                const Limits&... limits) {
@@ -140,7 +143,7 @@ class Delivery {
     feed.CountValue(std::addressof(offered));
     std::size_t missed = 0;
     const Entry* entry = feed.members.active().begin();
-    if (kHere) entry = OfferToFew(feed, offered, wait, missed);
+    if constexpr (kInlined) entry = OfferToFew(feed, offered, wait, missed);
     if (entry == feed.members.active().end()) [[likely]] {
       taken = feed.members.active().size() - missed;
     } else {
@@ -160,9 +163,11 @@ class Delivery {
     }
   }
 
-  // Does what Offer() does, for a few members, up to the first that needs more
-  // than this loop, which is short enough to be inlined. Returns its entry, or
-  // the end. Adds to `missed` the number of channels that the value missed.
+  // The ordinary case: offers the value to a few members in turn, up to the
+  // first whose channel needs more than that. Offer() goes on there. Returns
+  // the entry of that member, or the end. Adds to `missed` the number of
+  // channels that the value missed. (Apart from Offer(), so that it is short
+  // enough to be inlined.)
   FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
       FeedCore& feed, T& value, bool wait, std::size_t& missed) noexcept {
     const DenseSet& members = feed.members.active();
@@ -183,9 +188,9 @@ class Delivery {
     return entry;
   }
 
-  // Offers the value to the members from `entry` on, after those before, of
-  // which `not_taken` did not take it; the last channel may move from it.
-  // Returns the offers to channels that were not ready. Sets `taken` to the
+  // Offers the value to the member of `entry` and to all later ones; the last
+  // channel may move from it. Of the earlier members, `not_taken` did not take
+  // it. Returns the offers to channels that were not ready. Sets `taken` to the
   // number of all channels that took the value, even if a copy throws. If
   // `wait` is false, no offers are left waiting.
   static PendingOffers Offer(const Entry* entry, std::size_t not_taken,

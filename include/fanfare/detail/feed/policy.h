@@ -58,10 +58,12 @@ struct Policy {
   using SlowError = std::exception_ptr(const Policy& policy,
                                        std::size_t queued) noexcept;
 
+  [[nodiscard]] bool has_patience() const noexcept {
+    return patience > Clock::duration::zero();
+  }
   // Returns whether the patience has run out, now that the channel is full.
   // `received` changes when a value is received.
   bool RunsOut(std::uint64_t received) noexcept {
-    if (patience <= Clock::duration::zero()) return true;
     const auto now = Clock::now();
     if (!full || received != seen) {
       full = true;
@@ -71,8 +73,7 @@ struct Policy {
     return now - since >= patience;
   }
   [[nodiscard]] bool replaces_at_once() const noexcept {
-    return when_full == WhenFull::kReplace &&
-           patience <= Clock::duration::zero();
+    return when_full == WhenFull::kReplace && !has_patience();
   }
   // Returns when to call RunsOut() again.
   [[nodiscard]] Deadline RunsOutAt() const noexcept {

@@ -71,11 +71,12 @@ class SendWait {
   SendWait& operator=(const SendWait&) = delete;
 
   // Blocks until all offers are completed, or until the deadline or a stop.
-  // Returns how many offers were taken out of their queues.
+  // Returns how many offers a channel did not complete: they were taken out of
+  // its queue.
   std::ptrdiff_t Run(Deadline deadline, const std::stop_token& stop) {
     for (;;) {
       WakeHold::RunBeforeWait();
-      // A deadline of another clock is asked again at its time_point().
+      // Expired() asks a user's clock again, at the latest at time_point().
       if (stop.stop_requested() || deadline.Expired()) return GiveUp();
       const Deadline own = deadline.bounded()
                                ? Deadline::At(deadline.time_point())
@@ -110,11 +111,11 @@ class SendWait {
     return Clock::now() - start_;
   }
 
-  // Throws if only this thread can receive from one of the channels, so that
-  // the wait would never end.
+  // For a wait without limits: throws if no other thread can receive from one
+  // of the channels, so that the wait would never end.
   void CheckThatOthersReceive() const {
     for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
-      if (OnlyThisThreadReceives(m->channel()) &&
+      if (NoOtherThreadReceives(m->channel()) &&
           m->channel().Look(m->offer).queued) {
         feed_.ThrowDeadlock(*m);
       }

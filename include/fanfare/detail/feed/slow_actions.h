@@ -19,6 +19,7 @@
 #include <fanfare/detail/feed/pending_offers.h>
 #include <fanfare/detail/feed/policy.h>
 #include <fanfare/detail/feed/send_wait.h>
+#include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
@@ -87,7 +88,10 @@ class SlowActionsOf {
   // At s, 3s, 7s, ... after the start, if s is the time that the user gave.
   static void ReportStall(SendWait& wait) {
     if (wait.waited() < wait.stall_after_) return;
-    wait.feed_.extras()->OnStall(wait.feed_);
+    {
+      const WakeHold::Suspended suspended;
+      wait.feed_.extras()->OnStall(wait.feed_);
+    }
     wait.stall_interval_ = Sum(wait.stall_interval_, wait.stall_interval_);
     wait.stall_after_ = Sum(wait.waited(), wait.stall_interval_);
   }
@@ -98,14 +102,14 @@ class SlowActionsOf {
   // Returns whether the policy acts, now that the member's channel is full.
   [[nodiscard]] static bool RunsOut(const FeedCore& feed, const Member& member,
                                     Policy& policy) noexcept {
-    // What an eviction takes out is not received. Without a buffer, a value was
-    // received if it was delivered.
+    if (!policy.has_patience()) return true;
+    // Without a buffer, a value was received if it was delivered.
     const ChannelEnds& channel = member.channel();
-    const std::uint64_t received =
-        channel.capacity() > 0
-            ? channel.taken_out() - policy.evicted.Get()
-            : member.tally.Offered(feed.sent()) - member.tally.missed.Get() -
-                  policy.dropped.Get();
+    const std::uint64_t received = channel.capacity() > 0
+                                       ? channel.received()
+                                       : member.tally.Offered(feed.sent()) -
+                                             member.tally.missed.Get() -
+                                             policy.dropped.Get();
     return policy.RunsOut(received);
   }
 

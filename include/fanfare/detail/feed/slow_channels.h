@@ -3,8 +3,8 @@
 #define FANFARE_DETAIL_FEED_SLOW_CHANNELS_H_
 
 // SlowChannels are what a Send does about channels that do not take its value
-// at once: the one place where that is decided, and the one where a Send waits.
-// (Delivery::ReplaceAtOnce is a short cut for policies without patience.) All
+// at once: here it is decided, and here the Send waits. (Delivery has two short
+// cuts, for a value that is missed and for a policy without patience.) All
 // functions are for the holder of the turn.
 
 #include <cstddef>

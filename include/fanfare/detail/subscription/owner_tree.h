@@ -58,7 +58,8 @@ class OwnerNode : public RefCounted {
 class RunningScope {
  public:
   enum class Kind {
-    kRuns,         // `running`, or a callback of it
+    kRuns,         // the function or the handler of `running`
+    kCallsBack,    // another callback of `running`
     kEstablishes,  // what will become a part of `running`
   };
 
@@ -82,7 +83,7 @@ class RunningScope {
   // thread runs has returned.
   [[nodiscard]] static bool Consumes(const ChannelEnds& channel) noexcept {
     for (RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
-      if (a->running_.Consumes(channel)) return true;
+      if (a->kind_ == Kind::kRuns && a->running_.Consumes(channel)) return true;
     }
     return false;
   }
@@ -114,7 +115,7 @@ class RunningScope {
 
 // Returns whether certainly no other thread receives from the channel before
 // what the calling thread runs has returned.
-inline bool OnlyThisThreadReceives(const ChannelEnds& channel) noexcept {
+inline bool NoOtherThreadReceives(const ChannelEnds& channel) noexcept {
   return Platform::IsOnlyThread() || RunningScope::Consumes(channel);
 }
 

@@ -28,7 +28,7 @@ class StoppableSubscription : public SubscriptionState {
 
   void RequestUnsubscribe() noexcept override {
     // The callbacks that the producer has registered are a part of it as well.
-    const RunningScope inside(*this);
+    const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
     stop_.request_stop();
   }
 

@@ -253,7 +253,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
 
   void PostTask() noexcept {
     {
-      const RunningScope inside(*this);
+      const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
       try {
         Submit(Task(*this));
       } catch (...) {
@@ -327,7 +327,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // seen.
   void End() noexcept {
     {
-      const RunningScope inside(*this);
+      const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
       // This closes the channel. A receive that is still queued is completed,
       // and from now on no other thread touches the target.
       source_->Unsubscribe();
@@ -349,7 +349,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // Called once no thread uses the executor any more.
   void Complete() noexcept {
     {
-      const RunningScope inside(*this);
+      const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
       DestroyExecutor();
     }
     if (stop_.stop_requested()) error_ = nullptr;
@@ -386,7 +386,8 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // What depends on the order reads it with the mutex held.
   Platform::Atomic<bool> asked_{false};
 
-  mutable Platform::Lock mutex_;  // guards all that follows, and writes to asked_
+  mutable Platform::Lock
+      mutex_;  // guards all that follows, and writes to asked_
   State state_ = State::kRunning;
   bool received_early_ = false;  // before the state was kIdle
   bool released_ = false;        // the handler is destroyed

@@ -13,6 +13,8 @@
 // runs them before, with the turn, because receivers that have taken the value
 // must not wait for those that have not.
 
+#include <utility>
+
 #include <fanfare/detail/base/platform.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
@@ -33,6 +35,16 @@ class DeferredWake {
 };
 
 class WakeHold {
+  // One in all libraries of a program: a Send in one library may complete a
+  // receive of a listener in another.
+  struct FANFARE_SHARED List {
+    static List& OfThisThread() noexcept { return Platform::Local<List>(); }
+
+    int holds = 0;
+    DeferredWake* first = nullptr;
+    DeferredWake* last = nullptr;
+  };
+
  public:
   WakeHold() noexcept { ++list_.holds; }
   ~WakeHold() { --list_.holds; }
@@ -44,26 +56,33 @@ class WakeHold {
     return list_.first != nullptr;
   }
 
+  // While it lives, the thread has no hold. It is for a call of user code with
+  // the turn held, which may wait for what a wake-up does.
+  class Suspended {
+   public:
+    Suspended() noexcept : holds_(std::exchange(list_.holds, 0)) {}
+    ~Suspended() { list_.holds = holds_; }
+    Suspended(const Suspended&) = delete;
+    Suspended& operator=(const Suspended&) = delete;
+
+   private:
+    List& list_ = List::OfThisThread();
+    const int holds_;
+  };
+
   // Runs the wake-ups, unless the thread has another hold.
   static void RunDeferred() noexcept {
     List& list = List::OfThisThread();
     if (list.holds == 0) Run(list);
   }
   // Runs the wake-ups in any case: before the thread blocks.
-  static void RunBeforeWait() noexcept { Run(List::OfThisThread()); }
+  static void RunBeforeWait() noexcept {
+    const Suspended suspended;
+    Run(List::OfThisThread());
+  }
 
  private:
   friend class DeferredWake;
-
-  // One in all libraries of a program: a Send in one library may complete a
-  // receive of a listener in another.
-  struct FANFARE_SHARED List {
-    static List& OfThisThread() noexcept { return Platform::Local<List>(); }
-
-    int holds = 0;
-    DeferredWake* first = nullptr;
-    DeferredWake* last = nullptr;
-  };
 
   static void Run(List& list) noexcept {
     while (DeferredWake* const wake = list.first) {

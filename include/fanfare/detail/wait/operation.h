@@ -52,8 +52,10 @@ struct Operation;
 
 class Waker {
  public:
-  // Called once `operation.outcome` is set. May resume the waiter, which may
-  // destroy this object and the operation before the call returns.
+  // Called once `operation.outcome` is set, without locks, but perhaps with a
+  // feed's turn: must not run user code (deferred_wake.h does that later). May
+  // resume the waiter, which may destroy this object and the operation before
+  // the call returns.
   virtual void Completed(Operation& operation) noexcept = 0;
 
  protected:
