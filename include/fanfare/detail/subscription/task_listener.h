@@ -26,40 +26,13 @@
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/channel/receive_waiter.h>
 #include <fanfare/detail/subscription/producer.h>
-#include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 #include <fanfare/detail/wait/thread_waiter.h>
 #include <fanfare/detail/wait/wait_queue.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
-
-// A ReceiveWaiter waits for a value of a channel without a thread.
-class ReceiveWaiter : private Waker, private DeferredWake {
- protected:
-  // Completes `receive`, or queues it and returns kPending; OnReceived() is
-  // then called once, perhaps before this function returns.
-  Outcome StartReceive(ChannelEnds& channel, const ChannelVerbs& verbs,
-                       Operation& receive) noexcept {
-    receive.waker = this;
-    return verbs.start_receive(channel, receive);
-  }
-
-  // Called by the thread that completed the receive, without locks or turns.
-  virtual void OnReceived(Outcome outcome) noexcept = 0;
-
-  ~ReceiveWaiter() = default;
-
- private:
-  // The completing thread may hold a feed's turn, so the call is deferred.
-  void Completed(Operation& receive) noexcept override {
-    outcome_ = receive.outcome;
-    Schedule();
-  }
-  void OnWake() noexcept override { OnReceived(outcome_); }
-
-  Outcome outcome_ = Outcome::kPending;
-};
 
 // The part that does not depend on types of the user.
 class TaskListener : public StoppableSubscription, private ReceiveWaiter {
