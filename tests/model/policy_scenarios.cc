@@ -177,6 +177,21 @@ void ReplacingAndUnsubscribe() {
 
 // Another feed sends to the same channel, whose lock is biased to one feed or
 // the other.
+template <typename T>
+void ReplacingWithRoom() {
+  Policied<T> policied({.overflow = Overflow::kDropOldest}, 2);
+  policied.Send(1);
+  Scheduler::Interleave(
+      {[&] { policied.Send(2); },
+       [&] { policied.Keep(policied.channel.TryReceive()); }});
+  const std::uint64_t evicted = StatsOf(policied.subscription).evicted;
+  Expect(policied.got.size() == 1, "nothing is received from a full channel");
+  // The receive came first and made room, or the eviction did.
+  Expect(evicted == (policied.got[0] == 0 ? 0U : 1U),
+         "evicted in spite of room");
+  policied.ExpectConserved();
+}
+
 void ReplacingInALoan() {
   Policied<int> policied({.overflow = Overflow::kDropOldest});
   Feed<int> other;
@@ -543,6 +558,12 @@ constexpr std::array kScenarios = {
     Scenario{"policy_replace_int",
              "the same for bytes that are not copied first",
              ReplacingAndReceive<int>},
+    Scenario{"policy_replace_room",
+             "nothing is evicted if a receive has made room",
+             ReplacingWithRoom<Item>},
+    Scenario{"policy_replace_room_int",
+             "the same for bytes that are not copied first",
+             ReplacingWithRoom<int>},
     Scenario{"policy_replace_waits",
              "a receive that waits is given the value that would replace one",
              ReplacingAndWaitingReceive<int>},
