@@ -322,6 +322,25 @@ TEST_CASE("V2: a subscription ends and the value goes on") {
   CHECK(*state.Get() == 3);
 }
 
+TEST_CASE("V2: an Update waits until the one before has returned") {
+  State<int> state(0);
+  const Channel<int> in_first(1), in_second(1);
+  InThread second([&] {
+    static_cast<void>(in_first.Receive());
+    state.Update([&](int& value) {
+      in_second.Send(1);
+      value += 10;
+    });
+  });
+  state.Update([&](int& value) {
+    in_first.Send(1);
+    CHECK_FALSE(in_second.ReceiveFor(std::chrono::milliseconds(50)));
+    value += 1;
+  });
+  second.Get();
+  CHECK(*state.Get() == 11);
+}
+
 TEST_CASE("V2 O2 O7: a subscription to a state has a name, and may close") {
   const bool closes = GENERATE(false, true);
   std::optional<State<int>> state(std::in_place, 1);
