@@ -215,7 +215,7 @@ class Feed {
   ///     sees the failed copy, and the feed stays usable. (F9, N4)
   /// \throws std::logic_error with the name of the subscription, if the call
   ///     would wait without a limit for a full channel from which no other
-  ///     thread can receive: that of the Listen() whose handler makes the call,
+  ///     thread can receive: that of a Listen(), if its handler makes the call,
   ///     or any channel if the program has no other thread (with glibc). A feed
   ///     with a stall handler calls that instead. It can tell what is known of
   ///     these and of other cases (SubscriberReport::received_here).

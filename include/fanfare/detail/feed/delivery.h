@@ -164,8 +164,8 @@ class Delivery {
   }
 
   // The ordinary case: offers the value to a few members in turn, up to the
-  // first whose channel needs more than that. Offer() goes on there. Returns
-  // the entry of that member, or the end. Adds to `missed` the number of
+  // first that needs more than that. Offer() goes on there. Returns the entry
+  // of that member, or the end. Adds to `missed` the number of
   // channels that the value missed. (Apart from Offer(), so that it is short
   // enough to be inlined.)
   FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(

@@ -186,8 +186,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     members.TakeMemory(active, joining);
   }
 
-  // Ends a subscription whose channel has refused the value, for the holder of
-  // the turn.
+  // Ends a subscription after its channel has refused the value, for the holder
+  // of the turn.
   FANFARE_COLD void EndClosed(Member& member) noexcept {
     member.DestroyCopy();
     LeaveFastPath();
