@@ -2,9 +2,9 @@
 #ifndef FANFARE_DETAIL_FEED_SLOW_ACTIONS_H_
 #define FANFARE_DETAIL_FEED_SLOW_ACTIONS_H_
 
-// SlowActions, for programs with options: what the policy of a subscription does
-// if its channel stays full, and the report of a stall. All functions are for
-// the holder of the turn.
+// SlowActions, for programs with options: what the policy of a subscription
+// does if its channel stays full, and the report of a stall. All functions are
+// for the holder of the turn.
 
 #include <cstddef>
 #include <cstdint>
