@@ -20,28 +20,28 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 // Blocks until the send has completed or the channel is closed. Returns
 // kPending if the deadline or the stop came first.
 FANFARE_COLD inline Outcome AwaitRoom(
-    ChannelEnds& channel, const ChannelVerbs& verbs, Operation& send,
+    ChannelEnds& channel, Operation& send, const ValueMoves& moves,
     const Deadline& deadline = Deadline::Never(),
     const std::stop_token& stop = {}) noexcept {
   if (channel.batches()) {
     const Outcome outcome = PollBeforeQueueing(
-        deadline, stop, [&] { return verbs.try_send(channel, send); });
+        deadline, stop, [&] { return channel.TrySend(send, moves); });
     if (outcome != Outcome::kPending) return outcome;
   }
   return WaitFor(
       send, deadline, stop,
-      [&](Operation& o) { return verbs.start_send(channel, o); },
+      [&](Operation& o) { return channel.StartSend(o, moves); },
       [&](Operation& o) { channel.CancelSend(o); });
 }
 
-// Like AwaitRoom(), for a receive.
-FANFARE_COLD inline void AwaitValue(ChannelEnds& channel,
-                                    const ChannelVerbs& verbs,
-                                    Operation& receive,
+// Like AwaitRoom(), for a receive. Polls before it queues; WaitFor() polls
+// again before the thread sleeps.
+FANFARE_COLD inline void AwaitValue(ChannelEnds& channel, Operation& receive,
+                                    const ValueMoves& moves,
                                     const Deadline& deadline,
                                     const std::stop_token& stop) noexcept {
   if (channel.capacity() > 0) {
-    const auto attempt = [&] { return verbs.try_receive(channel, receive); };
+    const auto attempt = [&] { return channel.TryReceive(receive, moves); };
     const Outcome outcome =
         channel.batches()
             ? PollForValues(deadline, stop, attempt,
@@ -51,7 +51,7 @@ FANFARE_COLD inline void AwaitValue(ChannelEnds& channel,
   }
   WaitFor(
       receive, deadline, stop,
-      [&](Operation& o) { return verbs.start_receive(channel, o); },
+      [&](Operation& o) { return channel.StartReceive(o, moves); },
       [&](Operation& o) { channel.CancelReceive(o); });
 }
 
@@ -60,10 +60,10 @@ FANFARE_COLD inline void AwaitValue(ChannelEnds& channel,
 template <typename T, typename... Limits>
 bool SendBlocking(ChannelCore<T>& channel, T& value, const Limits&... limits) {
   Operation send;
-  send.value = std::addressof(value);
-  Outcome outcome = channel.TrySend(send);
+  Outcome outcome = channel.TrySend(send, value);
   if (outcome == Outcome::kPending) {
-    outcome = AwaitRoom(channel, ChannelVerbs::kOf<T>, send, limits...);
+    send.value = std::addressof(value);
+    outcome = AwaitRoom(channel, send, channel.kMoves, limits...);
   }
   return outcome == Outcome::kDone;
 }
@@ -79,10 +79,10 @@ FANFARE_COLD std::optional<T> FinishReceive(ChannelCore<T>& channel,
   Operation receive;
   receive.value = &value;
   if (outcome == Outcome::kCounterpartWaits) {
-    outcome = channel.MatchSender(receive);
+    outcome = channel.MatchSender(receive, channel.kMoves);
   }
   if (outcome == Outcome::kPending) {
-    AwaitValue(channel, ChannelVerbs::kOf<T>, receive, deadline, stop);
+    AwaitValue(channel, receive, channel.kMoves, deadline, stop);
   }
   return value;
 }
@@ -92,8 +92,8 @@ FANFARE_COLD std::optional<T> FinishReceive(ChannelCore<T>& channel,
   return FinishReceive(channel, outcome, Deadline::Never(), {});
 }
 
-// Receives into a ResultSlot. Inlined, because the slot would otherwise be in
-// memory.
+// Receives into a ResultSlot, which keeps the parts of an optional in
+// registers. Inlined, because the slot would otherwise be in memory.
 template <typename T, typename... Limits>
 FANFARE_ALWAYS_INLINE void ReceiveBlocking(ChannelCore<T>& channel,
                                            ResultSlot<T>& slot,
@@ -112,7 +112,7 @@ FANFARE_COLD std::optional<T> ReceiveFromSender(
   std::optional<T> value = EmptyOptional<T>();
   Operation receive;
   receive.value = &value;
-  channel.MatchSender(receive);
+  channel.MatchSender(receive, channel.kMoves);
   return value;
 }
 template <typename T>

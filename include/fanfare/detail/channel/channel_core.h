@@ -5,10 +5,8 @@
 // A ChannelCore is a channel of values of one type: it moves values from a send
 // to a receive, directly or through the slots of a ring.
 //
-// It offers a few verbs (Try, Start, Cancel, Revoke) to any waiter, and does
-// not know what waits: a thread (blocking.h), a Select or a feed.
-// channel_ends.h has the invariants, and all that does not depend on the type
-// of the values.
+// Here is what is fast, and what depends on the type of the values.
+// channel_ends.h has the invariants and all the rest.
 
 #include <cstddef>
 #include <cstring>
@@ -81,26 +79,24 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     ::operator delete (core, std::align_val_t{alignof(ChannelCore)});
   }
 
-  // Completes the operation if that needs no waiting. Otherwise returns
-  // kPending and has no effect.
-  Outcome TrySend(Operation& send) noexcept {
-    return TrySend(send, *static_cast<T*>(send.value));
-  }
-  // Like the first overload, for an operation that has no value set. A feed
-  // uses it, which does not write to the memory of a subscriber that is ready.
+  using ChannelEnds::TrySend;
+  // The same for an operation that has no value set.
   Outcome TrySend(Operation& send, T& value) noexcept {
     const Outcome outcome = TryStore(send, value);
     if (outcome != Outcome::kCounterpartWaits) return outcome;
     send.value = std::addressof(value);
-    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr);
+    return MatchReceiver(send, kMoves, Locks::kNone);
   }
   // The part of TrySend() that involves the back alone. Returns
-  // kCounterpartWaits, and has no effect, if a receive waits.
+  // kCounterpartWaits, and has no effect, if a receive waits. Of `send`, only
+  // `revoked` and `owns_value` are used. (A feed writes nothing to the memory
+  // of a subscriber that is ready.)
   Outcome TryStore(Operation& send, T& value) noexcept {
     const LockGuard lock(back_.lock);
     return SendAtBack(send, value);
   }
-  // Like TryStore(), for the holder of `owner`. If `may_bias`,
+  // Like TryStore(), for the holder of `owner`, which waits for no bias of
+  // another owner. If `may_bias`,
   // occasionally biases the lock of the back to `owner` (biased_lock.h). After
   // kPending, the lock may still be biased to it. Returns kBiasedElsewhere, and
   // has no effect, if the lock is biased to another owner.
@@ -126,13 +122,6 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     }
     return outcome;
   }
-  // Does what TryStore() has left to do after kCounterpartWaits: hands the
-  // value to the receive that waits. Returns kBiasedElsewhere, and has no
-  // effect, if the lock of the back is biased now.
-  Outcome MatchReceiver(Operation& send) noexcept {
-    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, nullptr, nullptr,
-                          Locks::kTryBack);
-  }
   // Sends; if there is no room, takes the oldest value out first. Sets
   // `evicted` then, and moves the value to `oldest`, unless T is trivially
   // copyable. The new value passes sends that are queued. `biases` is what the
@@ -142,27 +131,22 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   FANFARE_COLD Outcome Replace(Operation& send, BiasOwner& owner, Biases biases,
                                std::optional<T>& oldest,
                                bool& evicted) noexcept {
-    back_.lock.Unbias(owner);
+    if (ReplaceAtBack(send, owner, biases, oldest, evicted)) {
+      return Outcome::kDone;
+    }
     Operation* partner = nullptr;
     Outcome outcome;
     {
       const BothLocks locked(
           *this, biases == Biases::kNone ? Locks::kNone : Locks::kTryBack);
       if (!locked.held()) return Outcome::kBiasedElsewhere;
-      outcome = SendNow(send, nullptr, partner);
+      Separate();
+      outcome = SendNow(send, kMoves, nullptr, partner);
       if (outcome == Outcome::kPending && front_.end.HasValue(back_.end)) {
-        if constexpr (!kCopies) oldest.emplace(std::move(*SlotAt(front_.end)));
-        PopFront();
-        ++front_.evicted;
-        evicted = true;
-        Store(send, *static_cast<T*>(send.value));
+        evicted = EvictFor(send, *static_cast<T*>(send.value), oldest);
         outcome = Outcome::kDone;
-        // While sends are queued, each receive would revoke the bias.
-        if (kCopies && biases == Biases::kMake && front_.waiting.empty() &&
-            back_.waiting.empty() &&
-            back_.end.passed() % Platform::kBiasEvery == 0) {
-          back_.lock.Bias(owner);
-        }
+        JoinIfNotReceived();
+        BiasAfterReplacing(owner, biases);
       }
       send.outcome = outcome;
     }
@@ -170,42 +154,17 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return outcome;
   }
   // Does what Replace() does, right after TryStore() for `owner` has returned
-  // kPending, if T is trivially copyable. Returns false, and has no effect, if
-  // the lock of the back is not biased to `owner`.
-  bool ReplaceBiased(const BiasOwner& owner, Operation& send, T& value,
-                     bool& evicted) noexcept {
+  // kPending, if the ends are joined and T is trivially copyable. Returns
+  // false, and has no effect, if not.
+  FANFARE_ALWAYS_INLINE bool Overwrite(const BiasOwner& owner, Operation& send,
+                                       T& value) noexcept {
     static_assert(kCopies);
-    if (!back_.lock.BiasedTo(owner)) return false;
-    // The front's lock is held until the new value is there, so that no receive
-    // finds the ring empty in between.
-    const LockGuard lock(front_.lock);
-    if (!back_.end.HasRoom(front_.end) && front_.end.HasValue(back_.end)) {
-      PopFront();
-      ++front_.evicted;
-      evicted = true;
-    }
-    Store(send, value);
+    if (!back_.lock.BiasedTo(owner) || !front_.joined) return false;
+    if (back_.end.passed() % kLongestLag == 0) [[unlikely]]
+      return false;
+    Store(send, value);  // the ring is still full
     return true;
   }
-  Outcome TryReceive(Operation& receive) noexcept {
-    const Outcome outcome = ReceiveAtFront(Target(receive));
-    return outcome == Outcome::kCounterpartWaits ? MatchSender(receive)
-                                                 : outcome;
-  }
-
-  // Completes the operation, or queues it and returns kPending. An operation
-  // with a claim is claimed when it completes. Returns kLost if the waiter was
-  // claimed for another operation meanwhile. A result of kClosed claims
-  // nothing.
-  Outcome StartSend(Operation& send) noexcept {
-    return UnderBothLocks(Call<&ChannelCore::SendNow>, send, send.claim,
-                          &front_.waiting);
-  }
-  Outcome StartReceive(Operation& receive) noexcept {
-    return UnderBothLocks(Call<&ChannelCore::ReceiveNow>, receive,
-                          receive.claim, &back_.waiting);
-  }
-
   // Like TrySend(), for a value that stays the caller's: copies it once there
   // is room.
   bool TrySendCopy(const T& value) {
@@ -220,8 +179,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // Moves from `value` only if it returns true.
   bool TrySend(T& value) noexcept {
     Operation send;
-    send.value = std::addressof(value);
-    return TrySend(send) == Outcome::kDone;
+    return TrySend(send, value) == Outcome::kDone;
   }
 
   // Receives if that involves the front alone. Returns kPending if the ring is
@@ -229,20 +187,14 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // waits; the front is then still locked, for MatchSender().
   template <typename Target>
   FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
-    front_.lock.lock();
-    if (!front_.waiting.empty()) return Outcome::kCounterpartWaits;
+    const Outcome outcome = CheckFront();
+    if (outcome == Outcome::kCounterpartWaits) return outcome;
     const LockGuard lock(front_.lock, std::adopt_lock);
-    if (!front_.end.HasValue(back_.end)) {
-      return front_.closed ? Outcome::kClosed : Outcome::kPending;
+    if (outcome == Outcome::kDone) {
+      Pop(target);
+      front_.receiver.Note();
     }
-    target.emplace(std::move(*SlotAt(front_.end)));
-    PopFront();
-    front_.receiver.Note();
-    return Outcome::kDone;
-  }
-  FANFARE_COLD Outcome MatchSender(Operation& receive) noexcept {
-    return UnderBothLocks(Call<&ChannelCore::ReceiveNow>, receive, nullptr,
-                          nullptr, Locks::kFront);
+    return outcome;
   }
 
  private:
@@ -266,7 +218,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
 
   friend class RefCounted;  // it deletes the object
   ~ChannelCore() {
-    while (front_.end.HasValue(back_.end)) PopFront();
+    if constexpr (!std::is_trivially_destructible_v<T>)
+      while (front_.end.HasValue(back_.end)) PopFront();
   }
 
   // The channels of this T that the calling thread is destroying. Trivially
@@ -279,66 +232,89 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
 
   // Sends if that involves the back alone. The back's lock must be held.
   FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
-    if (back_.refuses && (back_.closed || send.revoked)) return Refuse(send);
-    if (!back_.waiting.empty()) [[unlikely]]
-      return Outcome::kCounterpartWaits;
-    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
+    const Outcome outcome = CheckBack(send);
+    if (outcome == Outcome::kDone) Store(send, value);
+    return outcome;
+  }
+
+  // The part of Replace() for a channel of which the back alone, or the bias,
+  // gives access to both ends. Returns whether it has stored the value.
+  bool ReplaceAtBack(Operation& send, BiasOwner& owner, Biases biases,
+                     std::optional<T>& oldest, bool& evicted) noexcept {
+    T& value = *static_cast<T*>(send.value);
+    if (back_.lock.BiasedTo(owner) && !back_.refuses) {
+      // The front's lock is held until the new value is there, so that no
+      // receive finds the ring empty in between.
+      const LockGuard lock(front_.lock);
+      Separate();
+      evicted = EvictFor(send, value, oldest);
+      if (evicted) JoinIfNotReceived();
+      send.outcome = Outcome::kDone;
+      return true;
+    }
+    back_.lock.Unbias(owner);
+    if (!back_.lock.try_lock()) return false;
+    const LockGuard lock(back_.lock, std::adopt_lock);
+    if (back_.refuses || !back_.waiting.empty()) return false;
+    if (front_.joined) {
+      if (kCopies) CatchUp();
+    } else if (!back_.end.HasRoom(front_.end)) {
+      return false;
+    }
+    evicted = EvictFor(send, value, oldest);
+    send.outcome = Outcome::kDone;
+    if (evicted) BiasAfterReplacing(owner, biases);
+    return true;
+  }
+  // Stores the value. If there is no room, takes the oldest value out first,
+  // and returns true. Both locks must be held, or the ends be joined. The front
+  // must not lag.
+  FANFARE_WRAPS bool EvictFor(Operation& send, T& value,
+                              std::optional<T>& oldest) noexcept {
+    const bool evicts = !back_.end.HasRoom(front_.end);
+    if (evicts) {
+      static_cast<void>(front_.end.HasValue(back_.end));
+      if constexpr (!kCopies) oldest.emplace(std::move(*SlotAt(front_.end)));
+      PopFront();
+      ++front_.evicted;
+    }
     Store(send, value);
-    return Outcome::kDone;
+    return evicts;
   }
-
-  FANFARE_COLD static Outcome Refuse(Operation& send) noexcept {
-    return send.outcome = Outcome::kClosed;
-  }
-
-  // Adapts a member function to an Attempt for UnderBothLocks().
-  template <auto kAttempt>
-  static Outcome Call(ChannelEnds& channel, Operation& operation, Claim* claim,
-                      Operation*& partner) noexcept {
-    return (static_cast<ChannelCore&>(channel).*kAttempt)(operation, claim,
-                                                          partner);
-  }
-
-  // Hands the value to the first receive that waits, or else puts it into the
-  // ring. This function and all that follow are called with both locks held.
-  Outcome SendNow(Operation& send, Claim* claim, Operation*& partner) noexcept {
-    if (back_.closed || send.revoked) return Outcome::kClosed;
-    const Outcome matched = back_.waiting.Match(send, claim, partner);
-    if (matched == Outcome::kDone) HandOver(send, *partner);
-    if (matched != Outcome::kPending) return matched;
-    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
-    if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
-    Store(send, *static_cast<T*>(send.value));
-    return Outcome::kDone;
-  }
-
-  // Takes the value at the ring's front, and gives the room to the first send
-  // that waits. If the ring is empty, takes the value of that send.
-  Outcome ReceiveNow(Operation& receive, Claim* claim,
-                     Operation*& partner) noexcept {
-    front_.receiver.Note();
-    if (!front_.end.HasValue(back_.end)) {
-      const Outcome matched = front_.waiting.Match(receive, claim, partner);
-      if (matched == Outcome::kDone) HandOver(*partner, receive);
-      return matched == Outcome::kPending && front_.closed ? Outcome::kClosed
-                                                           : matched;
+  void BiasAfterReplacing(BiasOwner& owner, Biases biases) noexcept {
+    // While sends are queued, each receive would revoke the bias.
+    if (kCopies && biases == Biases::kMake && front_.waiting.empty() &&
+        back_.waiting.empty() &&
+        back_.end.passed() % Platform::kBiasEvery == 0) {
+      back_.lock.Bias(owner);
     }
-    if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
-    Target(receive).emplace(std::move(*SlotAt(front_.end)));
-    PopFront();
-    if (front_.waiting.Match(receive, nullptr, partner) == Outcome::kDone) {
-      Store(*partner, *static_cast<T*>(partner->value));
-    }
-    return Outcome::kDone;
   }
+  // After at most so many overwritten values the front catches up: its lag must
+  // not overflow a counter of 32 bits.
+  static constexpr std::size_t kLongestLag = std::size_t{1} << 30;
 
-  // These functions move a value: from a send to a receive, from a send into
-  // the ring and, in two steps, from the ring to a receive.
+  // See ValueMoves.
+  static void StoreFrom(ChannelEnds& channel, Operation& send) noexcept {
+    static_cast<ChannelCore&>(channel).Store(send,
+                                             *static_cast<T*>(send.value));
+  }
+  static void TakeTo(ChannelEnds& channel, Operation& receive) noexcept {
+    static_cast<ChannelCore&>(channel).Pop(Result(receive));
+  }
   static void HandOver(Operation& send, Operation& receive) noexcept {
     TakeFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
-      Target(receive).emplace(std::forward<decltype(value)>(value));
+      Result(receive).emplace(std::forward<decltype(value)>(value));
     });
   }
+
+ public:
+  static constexpr ValueMoves kMoves = {StoreFrom, TakeTo, HandOver};
+
+ private:
+  static std::optional<T>& Result(Operation& receive) noexcept {
+    return *static_cast<std::optional<T>*>(receive.value);
+  }
+
   FANFARE_ALWAYS_INLINE void Store(Operation& send, T& from) noexcept {
     T* const slot = SlotAt(back_.end);
     TakeFrom(send, from, [&](auto&& value) {
@@ -351,8 +327,13 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
         std::construct_at(slot, std::forward<decltype(value)>(value));
       }
     });
-    const std::size_t next = back_.end.Pass();
+    const std::size_t next = back_.end.Pass();  // publishes the value
     FetchToWrite(SlotAt(next));
+  }
+  template <typename Target>
+  FANFARE_ALWAYS_INLINE void Pop(Target& target) noexcept {
+    target.emplace(std::move(*SlotAt(front_.end)));
+    PopFront();
   }
   void PopFront() noexcept {
     std::destroy_at(SlotAt(front_.end));
@@ -360,7 +341,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   }
 
   // A trivially copyable value is copied, not moved, because many subscribers
-  // of a feed copy the same value.
+  // of a feed copy the same value. (Delivery::kCopiesLate says the same of the
+  // values of feeds, which can all be copied.)
   static constexpr bool kCopies =
       std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
   // The size up to which g++ copies through registers.
@@ -377,9 +359,6 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       }
     }
   }
-  static std::optional<T>& Target(Operation& receive) noexcept {
-    return *static_cast<std::optional<T>*>(receive.value);
-  }
 
   [[nodiscard]] T* SlotAt(const RingEnd& end) noexcept {
     return SlotAt(end.slot());
@@ -394,40 +373,6 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return kFirst + sizeof(T) <= sizeof(ChannelCore) ? kFirst
                                                      : sizeof(ChannelCore);
   }
-};
-
-// ChannelVerbs are the verbs of a channel for code that does not know the type
-// of its values.
-struct ChannelVerbs {
-  using Verb = Outcome(ChannelEnds& channel, Operation& operation) noexcept;
-
-  Verb* try_send;
-  Verb* match_receiver;
-  Verb* start_send;
-  Verb* try_receive;
-  Verb* start_receive;
-
-  template <typename T>
-  static const ChannelVerbs kOf;
-};
-
-template <typename T>
-inline constexpr ChannelVerbs ChannelVerbs::kOf = {
-    [](ChannelEnds& channel, Operation& send) noexcept {
-      return static_cast<ChannelCore<T>&>(channel).TrySend(send);
-    },
-    [](ChannelEnds& channel, Operation& send) noexcept {
-      return static_cast<ChannelCore<T>&>(channel).MatchReceiver(send);
-    },
-    [](ChannelEnds& channel, Operation& send) noexcept {
-      return static_cast<ChannelCore<T>&>(channel).StartSend(send);
-    },
-    [](ChannelEnds& channel, Operation& receive) noexcept {
-      return static_cast<ChannelCore<T>&>(channel).TryReceive(receive);
-    },
-    [](ChannelEnds& channel, Operation& receive) noexcept {
-      return static_cast<ChannelCore<T>&>(channel).StartReceive(receive);
-    },
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -14,6 +14,11 @@
 // thread ever holds the locks of two channels. But the back's lock can be
 // biased to a feed, which then takes no lock (biased_lock.h).
 //
+// While a feed replaces values that no thread receives, the ends are *joined*:
+// the ring is full, and the back's lock guards the front as well. Values that
+// are copied as bytes are then overwritten without moving the front, which lags
+// behind. A receive takes both locks and separates the ends first.
+//
 // These invariants hold whenever both locks are free. They leave out operations
 // that have lost their claim, and those of a Select that is still starting its
 // cases:
@@ -24,6 +29,7 @@
 // a value that replaces another passes the sends that are queued.)
 
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 
 #include <fanfare/detail/base/cache.h>
@@ -37,12 +43,69 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+class ChannelEnds;
+
+// ValueMoves are how a channel moves values of its type.
+struct ValueMoves {
+  // From a send into the ring, which has room.
+  void (*store)(ChannelEnds& channel, Operation& send) noexcept;
+  // From the ring, which has a value, to a receive.
+  void (*take)(ChannelEnds& channel, Operation& receive) noexcept;
+  // From a send to a receive.
+  void (*hand_over)(Operation& send, Operation& receive) noexcept;
+};
+
 class alignas(kCacheLine) ChannelEnds : public RefCounted {
  public:
-  // An attempt at an operation, made with both locks held. It sets `partner` to
-  // the queued operation that it completed, if any, which is not notified yet.
-  using Attempt = Outcome(ChannelEnds& channel, Operation& operation,
-                          Claim* claim, Operation*& partner) noexcept;
+  // These verbs are for any waiter: a thread (blocking.h), a Select, a feed.
+  // `moves` are always those of the channel's type.
+
+  // Completes the operation if that needs no waiting. Otherwise returns
+  // kPending and has no effect.
+  Outcome TrySend(Operation& send, const ValueMoves& moves) noexcept {
+    {
+      const LockGuard lock(back_.lock);
+      const Outcome outcome = CheckBack(send);
+      if (outcome == Outcome::kDone) moves.store(*this, send);
+      if (outcome != Outcome::kCounterpartWaits) return outcome;
+    }
+    return MatchReceiver(send, moves, Locks::kNone);
+  }
+  Outcome TryReceive(Operation& receive, const ValueMoves& moves) noexcept {
+    const Outcome outcome = CheckFront();
+    if (outcome == Outcome::kCounterpartWaits) {
+      return MatchSender(receive, moves);
+    }
+    if (outcome == Outcome::kDone) Take(receive, moves);
+    front_.lock.unlock();
+    return outcome;
+  }
+
+  // Completes the operation, or queues it and returns kPending. An operation
+  // with a claim is claimed when it completes. Returns kLost if the waiter was
+  // claimed for another operation meanwhile. A result of kClosed claims
+  // nothing.
+  Outcome StartSend(Operation& send, const ValueMoves& moves) noexcept {
+    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, send.claim,
+                          &front_.waiting);
+  }
+  Outcome StartReceive(Operation& receive, const ValueMoves& moves) noexcept {
+    return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves,
+                          receive.claim, &back_.waiting);
+  }
+
+  // Does what ChannelCore::TryStore() has left to do after kCounterpartWaits:
+  // hands the value to the receive that waits. Returns kBiasedElsewhere, and
+  // has no effect, if the lock of the back is biased now.
+  Outcome MatchReceiver(Operation& send, const ValueMoves& moves) noexcept {
+    return MatchReceiver(send, moves, Locks::kTryBack);
+  }
+  // Does what ChannelCore::ReceiveAtFront() has left to do after
+  // kCounterpartWaits.
+  Outcome MatchSender(Operation& receive, const ValueMoves& moves) noexcept {
+    return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves, nullptr,
+                          nullptr, Locks::kFront);
+  }
 
   // Closes the channel, and completes all queued operations with kClosed.
   FANFARE_COLD void Close() noexcept {
@@ -104,13 +167,18 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   [[nodiscard]] std::size_t ApproximateSize() const noexcept {
     const std::size_t front = front_.end.passed();
     const std::size_t back = back_.end.passed();
-    return back > front ? back - front : 0;
+    return back > front ? Within(back - front) : 0;
   }
 
-  // Returns how many values have been received from the ring.
-  [[nodiscard]] std::size_t received() const noexcept {
+  // Returns how many values have been received from the ring, modulo 2^32.
+  [[nodiscard]] std::uint32_t received() noexcept {
     const std::lock_guard lock(front_.lock);
-    return front_.end.passed() - front_.evicted;
+    // A biased back does not move the front.
+    if (front_.joined && back_.lock.try_lock()) {
+      Separate();
+      back_.lock.unlock();
+    }
+    return taken();
   }
   // Returns whether the calling thread is known to be the only one that has
   // received.
@@ -156,6 +224,16 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     kTryBack,  // it takes both, but does not wait until a bias is revoked
   };
 
+  // For a thread that holds the front's lock, and has found the back biased:
+  // locks the back as well. A receive must not wait until a bias is revoked, so
+  // the front's lock is released meanwhile.
+  FANFARE_COLD static void LockBiased(const ChannelEnds& channel) noexcept {
+    channel.front_.lock.unlock();
+    channel.back_.lock.RevokeBias();
+    channel.front_.lock.lock();
+    channel.back_.lock.LockRevoked();
+  }
+
   class BothLocks {
    public:
     explicit BothLocks(const ChannelEnds& channel,
@@ -180,12 +258,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
       if (locks != Locks::kFront) front.lock();
       if (back.try_lock()) return true;
       if (locks == Locks::kTryBack) return false;
-      // A receive must not wait until a bias is revoked, so the front's lock is
-      // released meanwhile.
-      front.unlock();
-      back.RevokeBias();
-      front.lock();
-      back.LockRevoked();
+      LockBiased(channel);
       return true;
     }
 
@@ -193,18 +266,63 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     const bool held_;
   };
 
+  // Locks the front, and separates it from the back.
+  FANFARE_ALWAYS_INLINE void LockFront() noexcept {
+    front_.lock.lock();
+    if (front_.joined) [[unlikely]]
+      SeparateAlone();
+  }
+  // Called with the front's lock held.
+  FANFARE_COLD void SeparateAlone() noexcept {
+    if (!back_.lock.try_lock()) LockBiased(*this);
+    Separate();
+    back_.lock.unlock();
+  }
+
+  // Joins the ends if no value was received since this function last looked,
+  // or ever. Both locks must be held, and the front must not lag.
+  void JoinIfNotReceived() noexcept {
+    if (back_.end.passed() % Platform::kBiasEvery != 0) return;
+    front_.joined = taken() == front_.taken_then;
+    front_.taken_then = taken();
+  }
+  // Both locks must be held.
+  void Separate() noexcept {
+    if (!front_.joined) return;
+    front_.joined = false;
+    CatchUp();
+  }
+  // Ends the lag of the front. Its lock must be held, or the ends be joined.
+  FANFARE_WRAPS void CatchUp() noexcept {
+    front_.evicted += static_cast<std::uint32_t>(front_.end.CatchUp(back_.end));
+  }
+
+  // Returns how many values have been received from the ring, modulo 2^32.
+  [[nodiscard]] FANFARE_WRAPS std::uint32_t taken() const noexcept {
+    return static_cast<std::uint32_t>(front_.end.passed()) - front_.evicted;
+  }
+
+  // An attempt at an operation. Sets `partner` to the queued operation that it
+  // completed, if any, which is not notified yet.
+  using Attempt = Outcome (ChannelEnds::*)(Operation& operation,
+                                           const ValueMoves& moves,
+                                           Claim* claim,
+                                           Operation*& partner) noexcept;
+
   // Makes an attempt with both locks held. If the attempt did not complete the
   // operation and `queue` is not null, queues the operation there. Notifies the
   // partner after the locks were released.
   FANFARE_COLD Outcome UnderBothLocks(Attempt attempt, Operation& operation,
-                                      Claim* claim, WaitQueue* queue,
+                                      const ValueMoves& moves, Claim* claim,
+                                      WaitQueue* queue,
                                       Locks locks = Locks::kNone) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
     {
       const BothLocks locked(*this, locks);
       if (!locked.held()) return Outcome::kBiasedElsewhere;
-      outcome = attempt(*this, operation, claim, partner);
+      Separate();
+      outcome = (this->*attempt)(operation, moves, claim, partner);
       operation.outcome = outcome;
       if (outcome == Outcome::kPending && queue != nullptr) {
         queue->Append(operation);
@@ -214,6 +332,68 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     return outcome;
   }
 
+  Outcome MatchReceiver(Operation& send, const ValueMoves& moves,
+                        Locks locks) noexcept {
+    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, nullptr, nullptr,
+                          locks);
+  }
+
+  // Hands the value to the first receive that waits, or else puts it into the
+  // ring. Called with both locks held, as the next function.
+  Outcome SendNow(Operation& send, const ValueMoves& moves, Claim* claim,
+                  Operation*& partner) noexcept {
+    if (back_.closed || send.revoked) return Outcome::kClosed;
+    const Outcome matched = back_.waiting.Match(send, claim, partner);
+    if (matched == Outcome::kDone) moves.hand_over(send, *partner);
+    if (matched != Outcome::kPending) return matched;
+    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
+    if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
+    moves.store(*this, send);
+    return Outcome::kDone;
+  }
+  // Takes the value at the ring's front, and gives the room to the first send
+  // that waits. If the ring is empty, takes the value of that send.
+  Outcome ReceiveNow(Operation& receive, const ValueMoves& moves, Claim* claim,
+                     Operation*& partner) noexcept {
+    if (!front_.end.HasValue(back_.end)) {
+      front_.receiver.Note();
+      const Outcome matched = front_.waiting.Match(receive, claim, partner);
+      if (matched == Outcome::kDone) moves.hand_over(*partner, receive);
+      return matched == Outcome::kPending && front_.closed ? Outcome::kClosed
+                                                           : matched;
+    }
+    if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
+    Take(receive, moves);
+    if (front_.waiting.Match(receive, nullptr, partner) == Outcome::kDone) {
+      moves.store(*this, *partner);
+    }
+    return Outcome::kDone;
+  }
+
+  // Returns whether a send can be completed at the back alone, of which the
+  // lock must be held: kDone if there is room.
+  FANFARE_ALWAYS_INLINE Outcome CheckBack(Operation& send) noexcept {
+    if (back_.refuses && (back_.closed || send.revoked)) return Refuse(send);
+    if (!back_.waiting.empty()) [[unlikely]]
+      return Outcome::kCounterpartWaits;
+    return back_.end.HasRoom(front_.end) ? Outcome::kDone : Outcome::kPending;
+  }
+  FANFARE_COLD static Outcome Refuse(Operation& send) noexcept {
+    return send.outcome = Outcome::kClosed;
+  }
+  // The same for a receive. Locks the front, which stays locked.
+  FANFARE_ALWAYS_INLINE Outcome CheckFront() noexcept {
+    LockFront();
+    if (!front_.waiting.empty()) return Outcome::kCounterpartWaits;
+    if (front_.end.HasValue(back_.end)) return Outcome::kDone;
+    return front_.closed ? Outcome::kClosed : Outcome::kPending;
+  }
+  // Moves the value at the front to the receive.
+  void Take(Operation& receive, const ValueMoves& moves) noexcept {
+    moves.take(*this, receive);
+    front_.receiver.Note();
+  }
+
   // Returns whether a send could complete now.
   [[nodiscard]] bool MayTake() noexcept {
     const LockGuard lock(back_.lock);
@@ -221,33 +401,43 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
            (!back_.waiting.empty() || back_.end.HasRoom(front_.end));
   }
 
+  // Returns how many values are in the ring if the back is so far ahead of the
+  // front, which may lag.
+  [[nodiscard]] std::size_t Within(std::size_t ahead) const noexcept {
+    return ahead < capacity() ? ahead : capacity();
+  }
   [[nodiscard]] std::size_t used() const noexcept {
-    return back_.end.passed() - front_.end.passed();
+    return Within(back_.end.passed() - front_.end.passed());
   }
 
-  // One end of the ring, and the operations of the other side that wait for
-  // what is done here. Each end has a cache line to itself. A send or a receive
-  // touches nothing else but the value.
-  template <typename Lock, typename Receiver>
-  struct Side {
-    explicit Side(std::size_t capacity) noexcept : end(capacity) {}
+  // An end of the ring, and the operations of the other side that wait for what
+  // is done here. Each end has a cache line to itself. A send or a receive
+  // touches nothing else but the value, unless the channel seems full or empty.
+  struct Back {
+    explicit Back(std::size_t capacity) noexcept : end(capacity) {}
 
-    [[no_unique_address]] mutable Lock lock;  // the flags fit into its padding
-    bool closed = false;  // equal on both sides; both locks to change
+    // The flags fit into its padding.
+    [[no_unique_address]] mutable BiasedLock lock;
+    bool closed = false;  // equal to the front's; both locks to change
     // The channel is closed, or a send was revoked: a send reads its own memory
-    // only in this case. For the back only; both locks to change.
+    // only in this case. Both locks to change.
     bool refuses = false;
-    [[no_unique_address]] Receiver receiver;
     RingEnd end;
     WaitQueue waiting;  // both locks to change
   };
+  struct Front {
+    explicit Front(std::size_t capacity) noexcept : end(capacity) {}
 
-  struct NoReceiver {};
-  using Back = Side<BiasedLock, NoReceiver>;
-  struct Front : Side<Platform::Lock, SoleThread> {
-    using Side<Platform::Lock, SoleThread>::Side;
-    // How many values later ones have replaced.
-    std::size_t evicted = 0;
+    mutable Platform::Lock lock;
+    bool closed = false;
+    bool joined = false;  // both locks to change
+    SoleThread receiver;
+    RingEnd end;
+    WaitQueue waiting;  // both locks to change
+    // How many of the values that have passed were replaced, not received.
+    std::uint32_t evicted = 0;
+    // What taken() was when JoinIfNotReceived() last looked.
+    std::uint32_t taken_then = 0;
   };
 
   // Where values go in, and the receives that wait.

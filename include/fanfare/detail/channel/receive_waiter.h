@@ -5,7 +5,7 @@
 // A ReceiveWaiter waits for a value of a channel without a thread: a function
 // of its own is called when there is one.
 
-#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/channel/channel_ends.h>
 #include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 
@@ -15,10 +15,10 @@ class ReceiveWaiter : private Waker, private DeferredWake {
  protected:
   // Completes `receive`, or queues it and returns kPending; OnReceived() is
   // then called once, perhaps before this function returns.
-  Outcome StartReceive(ChannelEnds& channel, const ChannelVerbs& verbs,
-                       Operation& receive) noexcept {
+  Outcome StartReceive(ChannelEnds& channel, Operation& receive,
+                       const ValueMoves& moves) noexcept {
     receive.waker = this;
-    return verbs.start_receive(channel, receive);
+    return channel.StartReceive(receive, moves);
   }
 
   // Called by the thread that completed the receive, without locks or turns.

@@ -6,7 +6,7 @@
 // in a circle, filled at the back and emptied at the front.
 //
 // One thread at a time may work at the back, and another one at the front. The
-// two ends share nothing but two counters. Each end caches the other end's
+// two ends then share nothing but two counters. Each end caches the other end's
 // counter, and reloads it only when there seems to be no room or no value
 // (after Erik Rigtorp's SPSCQueue).
 
@@ -51,6 +51,17 @@ class RingEnd {
     passed_.store(passed_.load(std::memory_order_relaxed) + 1,
                   std::memory_order_release);
     return next;
+  }
+
+  // For a thread that may use both ends: the front passes all values that the
+  // back has overwritten. Returns how many.
+  std::size_t CatchUp(const RingEnd& back) noexcept {
+    seen_ = back.passed();
+    const std::size_t ahead = seen_ - passed();
+    if (ahead <= capacity_) return 0;
+    slot_ = back.slot_;
+    passed_.store(seen_ - capacity_, std::memory_order_release);
+    return ahead - capacity_;
   }
 
   // Returns how many values have passed this end.

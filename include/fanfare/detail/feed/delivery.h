@@ -49,10 +49,21 @@ class Delivery {
     if (!feed.turnstile.TryEnter()) {
       return SendQueued(feed, value, waits, limits...);
     }
-    SentValue<T> sent;  // destroyed without the turn
+    // Destroyed in the opposite order: `sent` without the turn.
+    SentValue<T> sent;
     const FeedCore::Turn turn(feed);
     if (feed.turnstile.closed()) return 0;
-    return Deliver<true>(feed, value, sent, waits, limits...);
+    const std::size_t count = feed.members.active().size();
+    std::size_t taken = 0;
+    const Returning<V> returning{sent, value, taken};
+    T& offered = Begin(feed, value, sent, count);
+    const bool wait = waits == Waits::kForAll;
+    std::size_t missed = 0;
+    const Entry* const entry = OfferToFew(feed, offered, count, wait, missed);
+    if (entry == nullptr) [[likely]]
+      return taken = count - missed;
+    OfferFrom(entry, missed, feed, offered, wait, taken, limits...);
+    return taken;
   }
 
  private:
@@ -61,12 +72,15 @@ class Delivery {
   static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
 
   // Gives an rvalue back if no channel has taken it.
+  template <typename V>
   struct Returning {
     ~Returning() {
-      if (taken == 0) sent.Return(value);
+      if constexpr (!kCopiesLate && !std::is_const_v<V>) {
+        if (taken == 0) sent.Return(value);
+      }
     }
     SentValue<T>& sent;
-    T& value;
+    V& value;
     const std::size_t& taken;
   };
 
@@ -86,106 +100,82 @@ class Delivery {
     send.value = const_cast<T*>(std::addressof(value));
     if (!feed.AwaitTurn(send, deadline, stop)) return send.taken;
     const FeedCore::Turn turn(feed);
-    if (!send.was_combined) {
-      return Deliver<false>(feed, value, send.sent, waits, deadline, stop);
+    const Returning<V> returning{send.sent, value, send.taken};
+    if (!send.was_combined) OfferQueued(feed, send, value);
+    if (!send.pending.empty()) {
+      SlowChannels::Await(feed, send.pending, ChannelCore<T>::kMoves,
+                          send.taken, deadline, stop);
     }
-    SlowChannels::Await(feed, send.pending, ChannelVerbs::kOf<T>, send.taken,
-                        deadline, stop);
     return send.taken;
   }
   static void CombineQueued(FeedCore& feed, QueuedSend& queued) noexcept {
     if constexpr (kCopiesLate) {
       auto& send = static_cast<Queued&>(queued);
-      SetNumber(feed, *static_cast<T*>(send.value));
-      T& offered = send.sent.Take(*static_cast<const T*>(send.value),
-                                  feed.members.active().size());
-      feed.CountValue(std::addressof(offered));
-      send.pending = Offer(feed.members.active().begin(), 0, feed, offered,
-                           send.waits == Waits::kForAll, send.taken);
+      OfferQueued(feed, send, *static_cast<const T*>(send.value));
     }
   }
 
   // The remaining functions are for the thread that has the turn.
 
-  // Gives the value its number. The object is the library's own, and not const.
-  static void SetNumber(const FeedCore& feed, const T& value) noexcept {
+  template <typename V>
+  static void OfferQueued(FeedCore& feed, Queued& send, V& value) {
+    T& offered = Begin(feed, value, send.sent, feed.members.active().size());
+    send.pending = Offer(feed.members.active().begin(), 0, feed, offered,
+                         send.waits == Waits::kForAll, send.taken);
+  }
+
+  // Numbers the value, counts it, and keeps it in the history. Returns what to
+  // offer to `count` members.
+  template <typename V>
+  FANFARE_ALWAYS_INLINE static T& Begin(FeedCore& feed, V& value,
+                                        SentValue<T>& sent, std::size_t count) {
     if constexpr (kIsNumbered<T>) {
+      // The object is the library's own, and not const.
       const_cast<T&>(value).number = feed.sent() + 1;
     }
+    // A copy is user code, and may take long.
+    if (!kCopiesLate && std::is_const_v<V>) feed.turnstile.MarkSlowExit();
+    T& offered = sent.Take(value, count);
+    feed.CountValue(std::addressof(offered));
+    return offered;
   }
 
-  // Delivers the value, in the ordinary case by code that is inlined here.
-  template <bool kInlined, typename V, typename... Limits>
-  FANFARE_ALWAYS_INLINE static std::size_t Deliver(FeedCore& feed, V& value,
-                                                   SentValue<T>& sent,
-                                                   Waits waits,
-                                                   const Limits&... limits) {
-    const std::size_t count = feed.members.active().size();
-    std::size_t taken = 0;
-    SetNumber(feed, value);
-    if constexpr (std::is_const_v<V>) {
-      // A copy is user code, and may take long.
-      if (!kCopiesLate) feed.turnstile.MarkSlowExit();
-      DeliverOwn<kInlined>(feed, sent.Take(value, count), waits, taken,
-                           limits...);
-    } else {
-      const Returning returning{sent, value, taken};
-      DeliverOwn<kInlined>(feed, sent.Take(value, count), waits, taken,
-                           limits...);
-    }
-    return taken;
-  }
-  template <bool kInlined, typename... Limits>
-  FANFARE_ALWAYS_INLINE static void DeliverOwn(FeedCore& feed, T& offered,
-                                               Waits waits, std::size_t& taken,
-                                               const Limits&... limits) {
-    const bool wait = waits == Waits::kForAll;
-    feed.CountValue(std::addressof(offered));
-    std::size_t missed = 0;
-    const Entry* entry = feed.members.active().begin();
-    if constexpr (kInlined) entry = OfferToFew(feed, offered, wait, missed);
-    if (entry == feed.members.active().end()) [[likely]] {
-      taken = feed.members.active().size() - missed;
-    } else {
-      DeliverFrom(entry, missed, feed, offered, wait, taken, limits...);
-    }
-  }
+  // What is left to do after OfferToFew().
   template <typename... Limits>
-  FANFARE_COLD static void DeliverFrom(const Entry* entry, std::size_t missed,
-                                       FeedCore& feed, T& offered, bool wait,
-                                       std::size_t& taken,
-                                       const Limits&... limits) {
+  FANFARE_COLD static void OfferFrom(const Entry* entry, std::size_t missed,
+                                     FeedCore& feed, T& offered, bool wait,
+                                     std::size_t& taken,
+                                     const Limits&... limits) {
     const PendingOffers pending =
         Offer(entry, missed, feed, offered, wait, taken);
-    if (!pending.empty()) {
-      SlowChannels::Await(feed, pending, ChannelVerbs::kOf<T>, taken,
+    if (!pending.empty())
+      SlowChannels::Await(feed, pending, ChannelCore<T>::kMoves, taken,
                           limits...);
-    }
   }
 
-  // The ordinary case: offers the value to a few members in turn, up to the
-  // first that needs more than that. Offer() goes on there. Returns the entry
-  // of that member, or the end. Adds to `missed` the number of
-  // channels that the value missed. (Apart from Offer(), so that it is short
-  // enough to be inlined.)
+  // The ordinary case: offers the value to the `count` members in turn, if they
+  // are few, up to the first that needs more. Offer() begins again with that.
+  // Returns the entry of that member, or null if there is none. Adds to
+  // `missed` the number of channels that the value missed. (Apart from Offer(),
+  // so that it is short enough to be inlined.)
   FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
-      FeedCore& feed, T& value, bool wait, std::size_t& missed) noexcept {
-    const DenseSet& members = feed.members.active();
-    const Entry* entry = members.begin();
+      FeedCore& feed, T& value, std::size_t count, bool wait,
+      std::size_t& missed) noexcept {
+    const Entry* entry = feed.members.active().begin();
     // The last one takes the value itself.
-    if (members.size() > (kCopiesLate ? kFew : 1)) return entry;
-    for (const Entry* const end = members.end(); entry != end; ++entry) {
+    if (count > (kCopiesLate ? kFew : 1)) return entry;
+    for (const Entry* const end = entry + count; entry != end; ++entry) {
       auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
       Member& m = *entry->member;
       const Outcome outcome = TryStore(feed, channel, m.offer, value, true);
       if (outcome == Outcome::kDone) [[likely]]
         continue;
       if (wait || outcome != Outcome::kPending || m.acting_policy() != nullptr)
-        break;
+        return entry;
       m.Miss();
       ++missed;
     }
-    return entry;
+    return nullptr;
   }
 
   // Offers the value to the member of `entry` and to all later ones; the last
@@ -207,15 +197,20 @@ class Delivery {
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
         Member& m = *entry->member;
         T& offered = OfferFor(feed, m, value, ++entry == end);
+        // Bytes are replaced once the channel was found full; for other values
+        // that would take one lock more.
+        if (!kCopiesLate && m.replaces_at_once() &&
+            Replace(feed, channel, m, offered, may_bias)) {
+          continue;
+        }
         const Outcome outcome =
             TryStore(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         if (outcome == Outcome::kPending) {
-          Policy* const policy = m.acting_policy();
-          if (policy != nullptr) {
-            if (ReplaceAtOnce(feed, channel, m, *policy, offered)) continue;
-          } else if (!wait) {
+          if (kCopiesLate && m.replaces_at_once()) {
+            if (Replace(feed, channel, m, offered, may_bias)) continue;
+          } else if (!wait && m.acting_policy() == nullptr) {
             m.Miss();
             ++not_taken;
             continue;
@@ -224,7 +219,7 @@ class Delivery {
         m.offer.value = std::addressof(offered);
         bool biases = may_bias;  // so that `may_bias` stays in a register
         const auto fate = SlowChannels::Settle(feed, m, outcome, wait, biases,
-                                               ChannelVerbs::kOf<T>);
+                                               channel.kMoves);
         may_bias = biases;
         if (fate == Fate::kTaken) continue;
         ++not_taken;
@@ -255,26 +250,24 @@ class Delivery {
     }
   }
 
-  // Replaces the oldest value of a full channel, if the member's policy does so
-  // at once. Returns whether it did. If not, nothing has happened.
-  static bool ReplaceAtOnce(FeedCore& feed, ChannelCore<T>& channel,
-                            Member& member, Policy& policy, T& value) noexcept {
-    if (!policy.replaces_at_once()) return false;
-    bool evicted = false;
+  // For a member that replaces at once: gives the value to its channel, and
+  // takes the oldest one out if there is no room. Returns false, and leaves the
+  // value, if the channel is closed or biased elsewhere. If values are copied
+  // late, the channel was found full before.
+  FANFARE_ALWAYS_INLINE static bool Replace(FeedCore& feed,
+                                            ChannelCore<T>& channel, Member& m,
+                                            T& value, bool may_bias) noexcept {
+    Policy& policy = *m.policy();
+    Biases biases = Biases::kNone;
     if constexpr (kCopiesLate) {
-      if (!channel.ReplaceBiased(feed.turnstile, member.offer, value, evicted))
-        return false;
-    } else {
-      const FeedCore::Hold hold(feed);
-      feed.turnstile.MarkSlowExit();  // a value's destructor is user code
-      member.offer.value = std::addressof(value);
-      // No channel is biased for such values.
-      const Outcome outcome = policy.replace(
-          channel, member.offer, feed.turnstile, Biases::kNone, evicted);
-      if (outcome != Outcome::kDone) return false;
+      if (channel.Overwrite(feed.turnstile, m.offer, value)) {
+        policy.evicted.Add();
+        return true;
+      }
+      biases = may_bias ? Biases::kMake : Biases::kKeep;
     }
-    if (evicted) policy.evicted.Add();
-    return true;
+    m.offer.value = std::addressof(value);
+    return policy.actions->replace(feed, m, policy, biases);
   }
 
   // Returns what a subscriber's channel should take. That is the value itself

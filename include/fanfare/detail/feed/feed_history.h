@@ -37,7 +37,7 @@ class FeedHistory final : public History {
   void Replay(Member& member, BiasOwner& owner) override {
     auto& channel = static_cast<ChannelCore<T>&>(member.channel());
     Policy& policy = *member.policy();
-    const bool replaces = policy.replaces_at_once();
+    const bool replaces = member.replaces_at_once();
     const std::size_t room =
         channel.capacity() - (replaces ? 0 : channel.size());
     std::size_t count = std::min({policy.replay, count_, room});

@@ -28,29 +28,35 @@ class Member : public SubscriptionState {
 
   // Returns null if the subscription has no options.
   [[nodiscard]] Policy* policy() const noexcept {
-    return line_ == kHasPolicy ? options_.policy : nullptr;
+    return has_policy() ? options_.policy : nullptr;
   }
   // Returns null also if the Send only waits.
   [[nodiscard]] Policy* acting_policy() const noexcept {
     Policy* const has = policy();
     return has != nullptr && has->actions != nullptr ? has : nullptr;
   }
+  // Returns whether a full channel's oldest value makes room at once. The
+  // member has a policy then.
+  [[nodiscard]] bool replaces_at_once() const noexcept {
+    return line_ == kReplacesAtOnce;
+  }
   // Returns the place of the call of Subscribe(). The mutex must be held, and
   // the member must not be leaving.
   [[nodiscard]] Place where() const noexcept {
-    return line_ == kHasPolicy ? options_.policy->where
-                               : Place{options_.file, line_};
+    return has_policy() ? options_.policy->where : Place{options_.file, line_};
   }
   // For Membership: the next member that is leaving.
   [[nodiscard]] Member*& next_leaving() noexcept {
-    return line_ == kHasPolicy ? options_.policy->next : options_.next;
+    return has_policy() ? options_.policy->next : options_.next;
   }
 
   // Gives the subscription options, before any other thread knows it.
   // Takes the policy over.
   void SetPolicy(Policy& policy) noexcept {
     policy.where = {options_.file, line_};
-    line_ = kHasPolicy;
+    line_ = policy.when_full == WhenFull::kReplace && !policy.has_patience()
+                ? kReplacesAtOnce
+                : kHasPolicy;
     options_.policy = &policy;
   }
   // Returns whether the member is to receive the feed's history first.
@@ -73,7 +79,7 @@ class Member : public SubscriptionState {
   Member(FeedCore* feed, ChannelEnds* channel, Place where) noexcept
       : listed(false),
         joining(false),
-        line_(where.line == kHasPolicy ? 1 : where.line),
+        line_(IsLine(where.line) ? where.line : 1),
         feed_(feed),
         channel_(channel),
         options_{where.file} {}
@@ -87,9 +93,17 @@ class Member : public SubscriptionState {
   bool joining : 1;
 
  private:
-  static constexpr std::uint32_t kHasPolicy = 0;  // no line has this number
+  // No lines have these numbers.
+  static constexpr std::uint32_t kHasPolicy = 0;
+  static constexpr std::uint32_t kReplacesAtOnce = 0xffffffff;
+  [[nodiscard]] static constexpr bool IsLine(std::uint32_t line) noexcept {
+    return line != kHasPolicy && line != kReplacesAtOnce;
+  }
 
-  // The small members stand where they fit into padding.
+  [[nodiscard]] bool has_policy() const noexcept { return !IsLine(line_); }
+
+  // The small members stand where they fit into padding. A member that has a
+  // policy keeps the line there.
   std::uint32_t line_;
   FeedCore* const feed_;
   ChannelEnds* const channel_;

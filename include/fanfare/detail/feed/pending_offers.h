@@ -15,7 +15,7 @@
 #include <utility>
 
 #include <fanfare/detail/base/function_ref.h>
-#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/channel/channel_ends.h>
 #include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/wait/operation.h>
 
@@ -51,10 +51,9 @@ class PendingOffers {
   // Makes the offers again, up to the first to a channel that is still full.
   // Returns kPending if there is one. Adds to `taken` the number of channels
   // that took the value.
-  Outcome Retry(const ChannelVerbs& verbs, Refused refused,
-                std::size_t& taken) {
+  Outcome Retry(const ValueMoves& moves, Refused refused, std::size_t& taken) {
     for (; first_ != nullptr; first_ = first_->next_pending) {
-      const Outcome outcome = verbs.try_send(first_->channel(), first_->offer);
+      const Outcome outcome = first_->channel().TrySend(first_->offer, moves);
       if (outcome == Outcome::kPending) return outcome;
       if (outcome == Outcome::kDone) {
         ++taken;
@@ -68,7 +67,7 @@ class PendingOffers {
   // Queues the offers in the channels that are still full, and keeps only these
   // in the list. `waker` is notified of each. Returns how many there are, and
   // adds to `taken` the number of channels that took the value meanwhile.
-  std::ptrdiff_t Start(const ChannelVerbs& verbs, Waker& waker, Refused refused,
+  std::ptrdiff_t Start(const ValueMoves& moves, Waker& waker, Refused refused,
                        std::size_t& taken) {
     Member* queued = nullptr;
     std::ptrdiff_t count = 0;
@@ -76,7 +75,7 @@ class PendingOffers {
       Member& member = *first_;
       first_ = member.next_pending;
       member.offer.waker = &waker;
-      const Outcome outcome = verbs.start_send(member.channel(), member.offer);
+      const Outcome outcome = member.channel().StartSend(member.offer, moves);
       if (outcome == Outcome::kPending) {
         member.next_pending = std::exchange(queued, &member);
         ++count;

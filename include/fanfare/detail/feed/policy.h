@@ -72,9 +72,6 @@ struct Policy {
     }
     return now - since >= patience;
   }
-  [[nodiscard]] bool replaces_at_once() const noexcept {
-    return when_full == WhenFull::kReplace && !has_patience();
-  }
   // Returns when to call RunsOut() again.
   [[nodiscard]] Deadline RunsOutAt() const noexcept {
     return patience < Clock::time_point::max() - since

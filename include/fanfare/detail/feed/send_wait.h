@@ -38,6 +38,10 @@ struct SlowActions {
   // to be revoked.
   Fate (*settle)(FeedCore& feed, Member& member, Policy& policy,
                  bool& may_bias) noexcept;
+  // Gives the value to the channel of a member that replaces at once. Returns
+  // false, and leaves the value, if the channel is closed or biased elsewhere.
+  bool (*replace)(FeedCore& feed, Member& member, Policy& policy,
+                  Biases biases) noexcept;
   // Returns when to call `act`.
   Deadline (*next)(const SendWait& wait) noexcept;
   // Lets the policies act that have no patience left, and reports a stall.

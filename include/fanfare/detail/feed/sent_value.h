@@ -65,7 +65,7 @@ template <typename T>
 class SentValue<T, true> {
  public:
   // Returns what to offer to `count` channels. A single channel copies the
-  // caller's object.
+  // caller's object, which is not written to.
   T& Take(const T& value, std::size_t count) noexcept {
     return count <= 1 ? const_cast<T&>(value)
                       : *std::construct_at(own_.get(), value);

@@ -26,7 +26,9 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class SlowActionsOf {
  public:
-  static constexpr SlowActions Table() noexcept { return {Settle, Next, Act}; }
+  static constexpr SlowActions Table() noexcept {
+    return {Settle, ReplaceAtOnce, Next, Act};
+  }
 
  private:
   using Clock = Platform::Clock;
@@ -35,6 +37,14 @@ class SlowActionsOf {
                      bool& may_bias) noexcept {
     return RunsOut(feed, member, policy) ? Act(feed, member, policy, may_bias)
                                          : Fate::kWaits;
+  }
+
+  static bool ReplaceAtOnce(FeedCore& feed, Member& member, Policy& policy,
+                            Biases biases) noexcept {
+    const FeedCore::Hold hold(feed);
+    // No channel is biased for values of which the destructor is user code.
+    if (biases == Biases::kNone) feed.turnstile.MarkSlowExit();
+    return Replace(feed, member, policy, biases) == Outcome::kDone;
   }
 
   // Returns when a policy has to act, or a stall is to be reported.
@@ -104,7 +114,7 @@ class SlowActionsOf {
                                     Policy& policy) noexcept {
     if (!policy.has_patience()) return true;
     // Without a buffer, a value was received if it was delivered.
-    const ChannelEnds& channel = member.channel();
+    ChannelEnds& channel = member.channel();
     const std::uint64_t received = channel.capacity() > 0
                                        ? channel.received()
                                        : member.tally.Offered(feed.sent()) -
@@ -119,7 +129,7 @@ class SlowActionsOf {
                   bool& may_bias) noexcept {
     feed.turnstile.MarkSlowExit();  // a value's destructor is user code
     if (policy.when_full == WhenFull::kReplace) {
-      return Replace(feed, member, policy, may_bias);
+      return ReplaceOrEnd(feed, member, policy, may_bias);
     }
     policy.dropped.Add();
     member.DestroyCopy();
@@ -130,24 +140,27 @@ class SlowActionsOf {
     }
     return Fate::kNotTaken;
   }
-  static Fate Replace(FeedCore& feed, Member& member, Policy& policy,
-                      bool& may_bias) noexcept {
-    bool evicted = false;
-    const auto replace = [&](Biases biases) {
-      return policy.replace(member.channel(), member.offer, feed.turnstile,
-                            biases, evicted);
-    };
-    Outcome outcome = replace(may_bias ? Biases::kMake : Biases::kKeep);
+  static Fate ReplaceOrEnd(FeedCore& feed, Member& member, Policy& policy,
+                           bool& may_bias) noexcept {
+    Outcome outcome =
+        Replace(feed, member, policy, may_bias ? Biases::kMake : Biases::kKeep);
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
       may_bias = false;
-      outcome = replace(Biases::kNone);
+      outcome = Replace(feed, member, policy, Biases::kNone);
     }
-    if (evicted) policy.evicted.Add();
     if (outcome == Outcome::kDone) return Fate::kTaken;
     feed.EndClosed(member);
     may_bias = false;
     return Fate::kNotTaken;
+  }
+  static Outcome Replace(FeedCore& feed, Member& member, Policy& policy,
+                         Biases biases) noexcept {
+    bool evicted = false;
+    const Outcome outcome = policy.replace(member.channel(), member.offer,
+                                           feed.turnstile, biases, evicted);
+    if (evicted) policy.evicted.Add();
+    return outcome;
   }
 };
 

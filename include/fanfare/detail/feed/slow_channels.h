@@ -11,7 +11,7 @@
 #include <stop_token>
 
 #include <fanfare/detail/base/deadline.h>
-#include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/channel/channel_ends.h>
 #include <fanfare/detail/feed/feed_core.h>
 #include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/feed/pending_offers.h>
@@ -32,16 +32,17 @@ class SlowChannels {
   FANFARE_COLD static Fate Settle(FeedCore& feed, Member& member,
                                   Outcome outcome, bool may_wait,
                                   bool& may_bias,
-                                  const ChannelVerbs& verbs) noexcept {
+                                  const ValueMoves& moves) noexcept {
     const FeedCore::Hold hold(feed);
     member.channel().Unbias(feed.turnstile);
     if (outcome == Outcome::kCounterpartWaits) {
-      outcome = verbs.match_receiver(member.channel(), member.offer);
+      outcome = member.channel().MatchReceiver(member.offer, moves);
     }
+    // Another feed may have made a bias since.
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
       may_bias = false;
-      outcome = verbs.try_send(member.channel(), member.offer);
+      outcome = member.channel().TrySend(member.offer, moves);
     }
     if (outcome == Outcome::kDone) return Fate::kTaken;
     if (outcome == Outcome::kClosed) {
@@ -55,8 +56,8 @@ class SlowChannels {
           policy->actions->settle(feed, member, *policy, may_bias);
       if (fate != Fate::kWaits) return fate;
     }
-    may_bias = may_bias && !may_wait;
     if (may_wait) {
+      may_bias = false;
       feed.turnstile.MarkSlowExit();
       if (policy != nullptr) policy->waited_for = true;
       return Fate::kWaits;
@@ -69,7 +70,7 @@ class SlowChannels {
   // comes first, takes the value back. Adds to `taken` the number of channels
   // that took the value. Throws what the user's stall handler throws.
   FANFARE_COLD static void Await(FeedCore& feed, PendingOffers pending,
-                                 const ChannelVerbs& verbs, std::size_t& taken,
+                                 const ValueMoves& moves, std::size_t& taken,
                                  const Deadline& deadline = Deadline::Never(),
                                  const std::stop_token& stop = {}) {
     const FeedCore::Hold hold(feed);
@@ -78,17 +79,20 @@ class SlowChannels {
     // running.
     if (pending.first()->channel().batches()) {
       PollBeforeQueueing(deadline, stop,
-                         [&] { return pending.Retry(verbs, refused, taken); });
+                         [&] { return pending.Retry(moves, refused, taken); });
     }
     CompletionLatch latch;
-    const std::ptrdiff_t queued = pending.Start(verbs, latch, refused, taken);
+    // The wait begins before the offers are queued: a thread that sees one
+    // queued sees a wait.
+    SendWait wait(feed, pending, latch, taken);
+    const std::ptrdiff_t queued = pending.Start(moves, latch, refused, taken);
     if (queued == 0) return;
     const auto finish = [&](std::ptrdiff_t withdrawn) {
       taken += static_cast<std::size_t>(queued - withdrawn) - latch.refused();
       if (latch.refused() > 0) pending.EndRefused(refused);
     };
+    // Some may be complete already. Expect() returns whether all are.
     if (latch.Expect(queued)) return finish(0);
-    SendWait wait(feed, pending, latch, taken);
     std::ptrdiff_t withdrawn;
     try {
       withdrawn = wait.Run(deadline, stop);

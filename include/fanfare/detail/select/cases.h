@@ -95,11 +95,11 @@ class ReceiveCase final : public Case {
   State Try() override {
     if (!core_) return State::kNever;
     if (kIsEnd && !over_) return State::kWaiting;
-    return Judge(core_->TryReceive(*this), nullptr);
+    return Judge(core_->TryReceive(*this, core_->kMoves), nullptr);
   }
   State Start(Waiter& waiter) override {
     waiter.Attach(*this);
-    return Judge(core_->StartReceive(*this), &waiter.claim);
+    return Judge(core_->StartReceive(*this, core_->kMoves), &waiter.claim);
   }
   void Cancel() noexcept override { core_->CancelReceive(*this); }
   bool CanRun() const noexcept override {
@@ -177,11 +177,12 @@ class SendCase final : public Case {
   }
 
   State Try() override {
-    return core_ && !spent_ ? Judge(core_->TrySend(*this)) : State::kNever;
+    return core_ && !spent_ ? Judge(core_->TrySend(*this, core_->kMoves))
+                            : State::kNever;
   }
   State Start(Waiter& waiter) override {
     waiter.Attach(*this);
-    return Judge(core_->StartSend(*this));
+    return Judge(core_->StartSend(*this, core_->kMoves));
   }
   void Cancel() noexcept override { core_->CancelSend(*this); }
   bool CanRun() const noexcept override { return outcome == Outcome::kDone; }

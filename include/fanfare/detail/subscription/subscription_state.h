@@ -90,7 +90,7 @@ class SubscriptionState : public OwnerNode {
     std::optional<std::exception_ptr> error;
     Operation receive;
     receive.value = &error;
-    if (ErrChannel* err = err_.load()) err->TryReceive(receive);
+    if (ErrChannel* err = err_.load()) err->TryReceive(receive, err->kMoves);
     return error ? *std::move(error) : nullptr;
   }
 

@@ -100,8 +100,8 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // which the derived class keeps alive. A receive fills `target`, a
   // std::optional<T>. Throws std::bad_alloc.
   TaskListener(Ref<SubscriptionState> source, ChannelEnds& channel,
-               const ChannelVerbs& verbs, void* target)
-      : source_(std::move(source)), channel_(channel), verbs_(verbs) {
+               const ValueMoves& moves, void* target)
+      : source_(std::move(source)), channel_(channel), moves_(moves) {
     receive_.value = target;
     SubscriptionState::Err();  // now, so that ending with an error needs no
                                // memory
@@ -163,7 +163,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     for (int handled = 0; handled < kMostInATask; ++handled) {
       if (asked_.load(std::memory_order_relaxed)) return Next::kEnd;
       if (!received_) {
-        Outcome outcome = verbs_.try_receive(channel_, receive_);
+        Outcome outcome = channel_.TryReceive(receive_, moves_);
         if (outcome == Outcome::kPending) outcome = QueueReceive();
         if (outcome == Outcome::kPending) return Next::kWait;
         if (outcome == Outcome::kClosed) return Next::kEnd;
@@ -179,7 +179,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   Outcome QueueReceive() noexcept {
     received_early_ = false;
     Ref<TaskListener> waiting = Ref<TaskListener>::Share(this);
-    const Outcome outcome = StartReceive(channel_, verbs_, receive_);
+    const Outcome outcome = StartReceive(channel_, receive_, moves_);
     if (outcome != Outcome::kPending) return outcome;
     static_cast<void>(waiting.Release());  // OnReceived() adopts it
     {
@@ -307,7 +307,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
       if (error_ == nullptr) error_ = source_->TakeError();
       do {
         Discard();
-      } while (verbs_.try_receive(channel_, receive_) == Outcome::kDone);
+      } while (channel_.TryReceive(receive_, moves_) == Outcome::kDone);
       DestroyHandler();
     }
     bool last;
@@ -351,7 +351,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
 
   const Ref<SubscriptionState> source_;
   ChannelEnds& channel_;
-  const ChannelVerbs& verbs_;
+  const ValueMoves& moves_;
   Operation receive_;
   // A value is in the target. Belongs to the thread that owns the state.
   bool received_ = false;
@@ -381,7 +381,7 @@ class ExecutorListener final : public TaskListener {
   template <typename E, typename H>
   ExecutorListener(E&& executor, H&& handler, Ref<ChannelCore<T>> channel,
                    Ref<SubscriptionState> source)
-      : TaskListener(std::move(source), *channel, ChannelVerbs::kOf<T>,
+      : TaskListener(std::move(source), *channel, ChannelCore<T>::kMoves,
                      &target_),
         channel_(std::move(channel)),
         executor_(std::in_place, std::forward<E>(executor)),

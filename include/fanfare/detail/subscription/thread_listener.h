@@ -78,7 +78,8 @@ class ThreadListener final : public ProducerSubscription {
       std::optional<T> queued;
       Operation receive;
       receive.value = &queued;
-      while (listener.channel_->TryReceive(receive) == Outcome::kDone) {
+      while (listener.channel_->TryReceive(receive, ChannelCore<T>::kMoves) ==
+             Outcome::kDone) {
         queued.reset();
       }
       listener.handler_.reset();

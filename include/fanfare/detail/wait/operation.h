@@ -44,8 +44,10 @@ enum class Outcome : std::uint8_t {
   kClosed,
   kLost,  // the waiter was claimed for another of its operations
   // The next two are used only between the parts of a channel:
-  kCounterpartWaits,  // matching a queued operation takes both locks
-  kBiasedElsewhere,   // the lock of the back is biased to another owner
+  // Matching a queued operation takes both locks. After a receive, the front is
+  // still locked.
+  kCounterpartWaits,
+  kBiasedElsewhere,  // the lock of the back is biased to another owner
 };
 
 struct Operation;

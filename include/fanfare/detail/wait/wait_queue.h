@@ -41,10 +41,10 @@ class WaitQueue {
     return first;
   }
 
-  // Takes out the first operation that can go ahead together with `mine`, and
-  // sets `partner` to it. On the way, takes out operations that have lost their
-  // claim. Returns kPending if there is no partner, and kLost if `mine` has
-  // lost its claim.
+  // Takes out the first operation that can go ahead together with `mine`, sets
+  // `partner` to it, and its outcome to kDone. On the way, takes out operations
+  // that have lost their claim. Returns kPending if there is no partner, and
+  // kLost if `mine` has lost its claim.
   Outcome Match(Operation& mine, Claim* claim, Operation*& partner) noexcept {
     for (Operation* theirs = list_.front(); theirs != nullptr;) {
       Operation* const next = List::Next(*theirs);
