@@ -66,13 +66,13 @@ inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
       stats.dropped = dropped();
       now = tally.Read(member.feed().sent());
     } while (missed() != stats.missed || dropped() != stats.dropped);
+    if (policy == nullptr) return;
+    // Read last: only the Send that was counted last may not have counted it.
+    stats.evicted = policy->evicted.Get();
+    stats.replayed = policy->replayed.Get();
   };
   const ChannelEnds::Snapshot in_channel =
       member.channel().Look(member.offer, read);
-  if (policy != nullptr) {
-    stats.evicted = policy->evicted.Get();
-    stats.replayed = policy->replayed.Get();
-  }
   stats.blocked =
       std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
   stats.offered = now.offered;
@@ -150,7 +150,7 @@ inline std::string Describe(const FeedCore& feed) {
         number(stats.delivered) + " of " + number(stats.offered) +
         " delivered, " + number(stats.dropped) + " dropped, " +
         number(stats.missed) + " missed, " + number(stats.evicted) +
-        " evicted, blocked Sends for " + time(stats.blocked) +
+        " evicted, blocked earlier Sends for " + time(stats.blocked) +
         ", when full: " + kOverflows[static_cast<std::size_t>(one.overflow)];
     (stats.blocks ? blocking : others) += line;
   }

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -120,6 +121,22 @@ void ReplacingAndReceive() {
   policied.ExpectStays();
   policied.ExpectConserved();
   Expect(policied.got.back() == 9, "the latest value is lost");
+}
+
+// A receive that found the channel empty queues, or finds that it was filled
+// and overwritten meanwhile.
+void OverwritingAndReceive() {
+  Policied<int> policied({.overflow = Overflow::kDropOldest});
+  Scheduler::Interleave({[&] {
+                           for (int i = 1; i <= 4; ++i) policied.Send(i);
+                         },
+                         [&] {
+                           while (policied.got.empty() ||
+                                  policied.got.back() != 4) {
+                             policied.Keep(policied.channel.Receive());
+                           }
+                         }});
+  policied.ExpectConserved();
 }
 
 // A receive that waits is given the value, and nothing is taken out for it.
@@ -352,6 +369,37 @@ void ClosingByTheFeed() {
   ClosingForAReceiver([](auto& policied) { policied.feed.Close(); });
 }
 
+// A thread that sees a send queued sees for how long a Send has waited.
+void BlockingFromTheBeginning() {
+  Scheduler::TimeWillMove();
+  Policied<int> policied({});
+  Scheduler::Interleave({[&] { policied.Send(1); },
+                         [&] {
+                           if (policied.channel.waiting_senders() == 1) {
+                             Scheduler::MoveTime(5s);
+                             Expect(
+                                 StatsOf(policied.subscription).blocking == 5s,
+                                 "the wait began after it was seen");
+                           }
+                           policied.Keep(policied.channel.Receive());
+                         }});
+  policied.ExpectConserved();
+}
+
+// A thread that finds the channel closed finds the error.
+void ClosingAfterTheError() {
+  Policied<Item> policied({.overflow = Overflow::kEnd, .close_channel = true});
+  std::optional<std::exception_ptr> error;
+  Scheduler::Interleave({[&] { policied.Send(1); },
+                         [&] {
+                           const bool closed = policied.channel.closed();
+                           error = policied.subscription.Err().TryReceive();
+                           Expect(!closed || error.has_value(),
+                                  "the channel is closed without an error");
+                         }});
+  policied.ExpectConserved();
+}
+
 // A feed that keeps two values, and has sent the first.
 template <typename T>
 struct Remembering {
@@ -467,6 +515,21 @@ class Reader {
 };
 
 // None of the values finds room.
+template <typename T>
+void NumbersWhileValuesAreReplaced() {
+  Policied<T> policied({.overflow = Overflow::kDropOldest});
+  Scheduler::Interleave(
+      {[&] {
+         policied.Send(1);
+         policied.Send(2);
+       },
+       [&] {
+         const SubscriberStats stats = StatsOf(policied.subscription);
+         Expect(stats.delivered - stats.evicted - stats.queued <= 1,
+                "numbers of different Sends");
+       }});
+  policied.ExpectConserved();
+}
 void NumbersWhileValuesAreMissed() {
   Policied<int> policied({});
   Reader reader(policied.feed, policied.subscription);
@@ -564,9 +627,14 @@ constexpr std::array kScenarios = {
     Scenario{"policy_replace_room_int",
              "the same for bytes that are not copied first",
              ReplacingWithRoom<int>},
+    Scenario{"policy_replace_overwritten",
+             "the same if the values are overwritten without the front",
+             OverwritingAndReceive},
     Scenario{"policy_replace_waits",
              "a receive that waits is given the value that would replace one",
              ReplacingAndWaitingReceive<int>},
+    Scenario{"policy_replace_waits_item", "the same for a value that is copied",
+             ReplacingAndWaitingReceive<Item>},
     Scenario{"policy_replace_close",
              "a channel's Close refuses a replacement or lets it through",
              ReplacingAndChannelClose<Item>},
@@ -607,6 +675,10 @@ constexpr std::array kScenarios = {
              ClosingByUnsubscribe},
     Scenario{"policy_close_feed", "the same when the feed closes",
              ClosingByTheFeed},
+    Scenario{"policy_close_error",
+             "a channel that is closed because its subscriber is too slow is "
+             "closed after Err() has the error",
+             ClosingAfterTheError},
     Scenario{"replay_newcomers",
              "two that subscribe during a Send receive all values, each once",
              ReplayAndSend<Item>},
@@ -617,6 +689,13 @@ constexpr std::array kScenarios = {
              ReplayAndClose},
     Scenario{"replay_unsubscribe", "nothing is replayed after Unsubscribe",
              ReplayAndUnsubscribe},
+    Scenario{"numbers_blocking", "a wait has begun once another thread sees it",
+             BlockingFromTheBeginning},
+    Scenario{"numbers_replaced",
+             "what is replaced counts as delivered and as evicted",
+             NumbersWhileValuesAreReplaced<Item>},
+    Scenario{"numbers_replaced_int", "the same for bytes",
+             NumbersWhileValuesAreReplaced<int>},
     Scenario{"numbers_missed", "what is missed never counts as delivered",
              NumbersWhileValuesAreMissed},
     Scenario{"numbers_block", "a value that a Send waits with does not count",
