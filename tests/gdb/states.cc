@@ -83,7 +83,9 @@ Feed<int> no_subscribers;
 Feed<std::string> closed_feed;
 Feed<int> prices{{.name = "prices"}};
 Channel<int> audit(2), screen(64), ticker(1), plain(2), late(1);
-Feed<std::string> texts;  // its Send waits with a copy for each channel
+Feed<int> flooding;
+Channel<int> overwritten(3);  // its ends are joined
+Feed<std::string> texts;      // its Send waits with a copy for each channel
 Channel<std::string> slow_texts(0), ready_texts(1);
 Feed<NeverCopied> copying;
 Channel<NeverCopied> copies(2), more_copies(2);
@@ -92,7 +94,7 @@ Memory<Feed<int>> no_feed(0);  // what the destructor of a feed leaves behind
 // Subscriptions.
 Subscription nil_subscription;
 Subscription auditing, showing, ticking, sending, unsubscribed, too_slow;
-Subscription leaving, joining, reading, also_reading;
+Subscription leaving, joining, reading, also_reading, flooded;
 Subscription first_copy, second_copy;
 Subscription producing, failed, joined, resubscribed, tracked;
 Subscription from_user, user_ended;
@@ -153,6 +155,11 @@ void FillFeeds() {
   AwaitBlocked([] { return prices.waiting_senders(); }, 1);
   leaving.Unsubscribe();
   joining = prices.Subscribe(late, CallSite::Here("joining.cc", 78));
+
+  flooded = flooding.Subscribe(
+      overwritten,
+      {.name = "flooded", .overflow = fanfare::Overflow::kDropOldest});
+  for (int i = 1; i <= 100; ++i) flooding.Send(i);
 
   reading = texts.Subscribe(slow_texts, CallSite::Here("texts.cc", 1));
   also_reading = texts.Subscribe(ready_texts, CallSite::Here("texts.cc", 2));

@@ -7,6 +7,9 @@ To load them by hand, in gdb or in ~/.config/gdb/gdbinit:
 
   source <folder of the headers>/fanfare/debug/fanfare_gdb.py
 
+The command `fanfare-feeds` prints each feed that some thread is in a call of,
+such as a Send that waits: it needs no variable that knows the feed.
+
 A program that has `#include <fanfare/debug/gdb.h>` in one source file carries
 this script, and gdb loads it together with the program if it may:
 
@@ -114,11 +117,15 @@ class _Channel:
         self.front = ends["front_"]["end"]
         self.capacity = int(self.front["capacity_"])
         self.closed = bool(ends["front_"]["closed"])
+        # The ring is full, and the front lags.
+        self.joined = bool(ends["front_"]["joined"])
 
     def queued(self):
         passed = _load(self.front["passed_"])
         queued = int(_load(self.ends["back_"]["end"]["passed_"])) - int(passed)
         queued %= 1 << 8 * passed.type.sizeof
+        if self.joined:
+            return self.capacity
         if queued > self.capacity:
             raise gdb.error("more values than the capacity")
         return queued
@@ -151,7 +158,8 @@ class _Channel:
         if first + kind.sizeof > core:
             first = core
         first += int(self.ends.address)
-        slot = int(self.front["slot_"])
+        end = self.ends["back_"]["end"] if self.joined else self.front
+        slot = int(end["slot_"])
         for i in range(slot, slot + self.queued()):
             yield _at(first + i % self.capacity * kind.sizeof, kind)
 
@@ -161,7 +169,7 @@ class _Member:
 
     def __init__(self, member):
         self.member = member
-        has_policy = int(member["line_"]) == 0
+        has_policy = int(member["line_"]) in (0, 0xFFFFFFFF)
         self.policy = member["options_"]["policy"] if has_policy else None
         self.channel = _Channel(_object(member["channel_"]))
         self.listed = bool(member["listed"])
@@ -445,6 +453,17 @@ class _FeedPrinter:
             pass  # to_string() says why
 
 
+class _FeedCorePrinter(_FeedPrinter):
+    """What a Feed<T> refers to."""
+
+    def __init__(self, value, namespace):
+        self.title = "a feed"
+        self.value = value
+
+    def feed(self):
+        return _Feed(self.value)
+
+
 class _MemberPrinter:
     """One subscriber, as a child of a feed."""
 
@@ -482,6 +501,7 @@ class _Printers(gdb.printing.PrettyPrinter):
         (r"(Channel|Sender|Receiver)<.*>", _HandlePrinter),
         (r"Feed<.*>", _FeedPrinter),
         (r"Subscription", _SubscriptionPrinter),
+        (r"detail::FeedCore", _FeedCorePrinter),
         (r"detail::(Member|FeedSubscription<.*>)", _MemberPrinter),
     )
 
@@ -504,6 +524,74 @@ class _Printers(gdb.printing.PrettyPrinter):
         return None
 
 
+# ---- Commands ----
+
+
+class _Feeds(gdb.Command):
+    """Prints each feed that some thread is in a call of, such as a Send that
+    waits, and its subscribers. Those that a Send waits for come first."""
+
+    def __init__(self):
+        super().__init__("fanfare-feeds", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        selected = gdb.selected_thread()
+        if selected is None:
+            raise gdb.GdbError("There is no process and no core file.")
+        frame = gdb.selected_frame()
+        printers = {}
+        for thread in gdb.selected_inferior().threads():
+            thread.switch()
+            self._collect(printers)
+        selected.switch()
+        frame.select()
+        texts = sorted(self._describe(printer) for printer in printers.values())
+        if not texts:
+            texts.append(
+                "No thread is in a call of a feed, as far as the debug"
+                " information (-g) tells.\n"
+            )
+        gdb.write("".join(texts))
+
+    @staticmethod
+    def _collect(printers):
+        """Adds the feeds that the frames of the selected thread refer to."""
+        frame = gdb.newest_frame()
+        while frame is not None:
+            frame.select()
+            for name in ("this", "feed"):
+                try:
+                    value = gdb.parse_and_eval(name)
+                    kind = value.type.strip_typedefs()
+                    if kind.code not in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_REF):
+                        continue
+                    # Looked at by its static type: gdb would print a warning
+                    # where it does not find the type that the object has.
+                    tag = gdb.types.get_basic_type(kind.target()).tag or ""
+                    feed = r"fanfare::\w+::Feed<.*>"
+                    if name == "this" and re.fullmatch(feed, tag, re.DOTALL):
+                        value = value.dereference()
+                        core = int(value["core_"]["object_"])
+                        printers[core] = _FeedPrinter(value, "")
+                    elif re.fullmatch(r"fanfare::\w+::detail::FeedCore", tag):
+                        if kind.code == gdb.TYPE_CODE_PTR:
+                            value = value.dereference()
+                        else:
+                            value = value.referenced_value()
+                        core = int(value.address)
+                        printers.setdefault(core, _FeedCorePrinter(value, ""))
+                except gdb.error:
+                    pass  # there is no such variable
+            frame = frame.older()
+
+    @staticmethod
+    def _describe(printer):
+        lines = [printer.to_string()]
+        lines += [_Member(m).describe() for _, m in printer.children()]
+        return "\n  ".join(lines) + "\n"
+
+
+_Feeds()
 gdb.printing.register_pretty_printer(
     gdb.current_objfile(), _Printers(), replace=True
 )
