@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
 // Metrics for Prometheus: an HTTP server that answers each request with the
-// counters of a feed's Report(). It runs until Ctrl-C. prometheus.h writes the
-// text, tcp.h has the sockets. For POSIX.
+// counters of a feed's Report(). It runs until Ctrl-C. A consumer is stuck, and
+// the metrics have its name:
+//
+//   curl -s <the address that it prints> | grep blocking_seconds
+//
+// prometheus.h writes the text, tcp.h has the sockets. For POSIX.
 
 #include <cstdint>
 #include <cstdio>
 #include <stop_token>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include <fanfare/fanfare.h>
 
@@ -49,13 +54,19 @@ int main() {
   const fanfare::Channel<int> log(16);
   const fanfare::Channel<int> display(1);
   const fanfare::Channel<int> filter(4);
+  const fanfare::Channel<int> archive(10);  // No thread receives from it.
   const fanfare::Subscription logging = feed.Subscribe(log, {.name = "log"});
   const fanfare::Subscription showing = feed.Subscribe(
       display, {.name = "display", .overflow = fanfare::Overflow::kDropOldest});
   const fanfare::Subscription filtering = feed.Subscribe(
       filter, {.name = "filter \"a\\b\"",  // A name may have any characters.
                .overflow = fanfare::Overflow::kDropNewest});
+  const fanfare::Subscription archiving =
+      feed.Subscribe(archive, {.name = "archive"});
   for (int tick = 1; tick <= 10; ++tick) feed.Send(tick);
+  std::jthread sender([&](std::stop_token stop) { feed.Send(11, stop); });
+  // Once that Send waits, all answers are the same.
+  while (archive.waiting_senders() == 0) std::this_thread::yield();
 
   posix::Server server(0);  // The system chooses a port.
   std::printf("http://127.0.0.1:%u/metrics\n", unsigned{server.port()});

@@ -31,9 +31,10 @@ inline std::string Format(
     std::string_view feed,
     const std::vector<fanfare::SubscriberReport>& reports) {
   std::string text;
-  const auto metric = [&](const std::string& name, const char* type,
-                          auto value) {
+  const auto metric = [&](const std::string& name, const std::string& type,
+                          const std::string& help, auto value) {
     const std::string full = "fanfare_subscriber_" + name;
+    text += "# HELP " + full + ' ' + help + '\n';
     text += "# TYPE " + full + ' ' + type + '\n';
     for (const fanfare::SubscriberReport& one : reports) {
       text += full + "{feed=" + Quoted(feed) +
@@ -41,26 +42,38 @@ inline std::string Format(
               '\n';
     }
   };
-  const auto number = [&](const char* name, const char* type, auto member) {
-    metric(name, type, [member](const fanfare::SubscriberStats& stats) {
+  using Stats = fanfare::SubscriberStats;
+  const auto number = [&](const char* name, const char* type, const char* help,
+                          auto member) {
+    metric(name, type, help, [member](const Stats& stats) {
       return std::to_string(stats.*member);
     });
   };
-  using Stats = fanfare::SubscriberStats;
-  number("offered_total", "counter", &Stats::offered);
-  number("delivered_total", "counter", &Stats::delivered);
-  number("dropped_total", "counter", &Stats::dropped);
-  number("missed_total", "counter", &Stats::missed);
-  number("evicted_total", "counter", &Stats::evicted);
-  number("queued", "gauge", &Stats::queued);
-  number("capacity", "gauge", &Stats::capacity);
-  // For how long the Send in progress has waited for this subscriber.
-  metric("blocking_seconds", "gauge", [](const Stats& stats) {
-    const std::chrono::duration<double> seconds = stats.blocking;
-    std::array<char, 32> digits;
-    std::snprintf(digits.data(), digits.size(), "%.6f", seconds.count());
-    return std::string(digits.data());
-  });
+  const auto seconds = [&](const char* name, const char* type, const char* help,
+                           auto member) {
+    metric(name, type, help, [member](const Stats& stats) {
+      const std::chrono::duration<double> time = stats.*member;
+      std::array<char, 32> digits;
+      std::snprintf(digits.data(), digits.size(), "%.6f", time.count());
+      return std::string(digits.data());
+    });
+  };
+  seconds("blocking_seconds", "gauge",
+          "Above 0: for so long a Send has been waiting for this subscriber.",
+          &Stats::blocking);
+  seconds("blocked_seconds_total", "counter",
+          "How long Sends waited for this subscriber before.", &Stats::blocked);
+  number("offered_total", "counter", "Values sent.", &Stats::offered);
+  number("delivered_total", "counter", "Values that its channel took.",
+         &Stats::delivered);
+  number("dropped_total", "counter", "Values dropped by its policy.",
+         &Stats::dropped);
+  number("missed_total", "counter", "Values that a Send took back.",
+         &Stats::missed);
+  number("evicted_total", "counter", "Values replaced by later ones.",
+         &Stats::evicted);
+  number("queued", "gauge", "Values in its channel.", &Stats::queued);
+  number("capacity", "gauge", "Room of its channel.", &Stats::capacity);
   return text;
 }
 
