@@ -548,8 +548,9 @@ class _Feeds(gdb.Command):
         texts = sorted(self._describe(printer) for printer in printers.values())
         if not texts:
             texts.append(
-                "No thread is in a call of a feed, as far as the debug"
-                " information (-g) tells.\n"
+                "No thread is in a call of a feed; or gdb knows no types of the"
+                " program: it was not compiled with -g, or a core file was given"
+                " without it.\n"
             )
         gdb.write("".join(texts))
 
