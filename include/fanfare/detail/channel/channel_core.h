@@ -96,10 +96,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return SendAtBack(send, value);
   }
   // Like TryStore(), for the holder of `owner`, which waits for no bias of
-  // another owner. If `may_bias`,
-  // occasionally biases the lock of the back to `owner` (biased_lock.h). After
-  // kPending, the lock may still be biased to it. Returns kBiasedElsewhere, and
-  // has no effect, if the lock is biased to another owner.
+  // another owner: returns kBiasedElsewhere then, and has no effect. If
+  // `may_bias`, occasionally biases the lock of the back to `owner`
+  // (biased_lock.h). After kPending, the lock may still be biased to it.
   FANFARE_ALWAYS_INLINE Outcome TryStore(BiasOwner& owner, bool may_bias,
                                          Operation& send, T& value) noexcept {
     if (back_.lock.BiasedTo(owner)) {
