@@ -66,6 +66,8 @@ inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
       stats.dropped = dropped();
       now = tally.Read(member.feed().sent());
     } while (missed() != stats.missed || dropped() != stats.dropped);
+    // The Send waits at least until the channel is let go.
+    if (member.offer.queued) stats.blocking = member.feed().waited();
     if (policy == nullptr) return;
     // Read last: only the Send that was counted last may not have counted it.
     stats.evicted = policy->evicted.Get();
@@ -79,7 +81,7 @@ inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
   stats.queued = in_channel.size;
   stats.capacity = member.channel().capacity();
   stats.blocks = now.counts && in_channel.queued;
-  if (stats.blocks) stats.blocking = member.feed().waited();
+  if (!stats.blocks) stats.blocking = {};
   // The last value is not decided, or was never offered.
   const bool undecided = in_channel.queued || in_channel.refused;
   if (now.counts && undecided && stats.offered > 0) --stats.offered;
