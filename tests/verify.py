@@ -445,13 +445,14 @@ LEGS = [
     ),
     Leg(
         "asan",
-        "memory used after its end, leaks, undefined behaviour",
+        "memory used after its end, leaks, undefined behaviour; what g++ alone "
+        "accepts: names, constraints, lambdas (clang++ 14 is the oldest)",
         preset,
+        ("clang",),
     ),
     Leg(
         "clang",
-        "what g++ alone accepts: names, constraints, lambdas (clang++ 14 is "
-        "the oldest)",
+        "a fault that a sanitizer hides; gdb and what clang++ tells it",
         preset,
         ("clang",),
     ),

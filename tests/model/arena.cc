@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 
+#include "../support/sanitizers.h"
 #include "fiber.h"
 
 namespace model {
@@ -26,7 +27,7 @@ std::size_t used = 0;
 std::size_t count = 0;
 bool open = false;
 
-#ifdef FANFARE_MODEL_ASAN
+#if FANFARE_TESTS_ASAN
 void Poison(void* start, std::size_t size) {
   __asan_poison_memory_region(start, size);
 }

@@ -14,15 +14,9 @@
 #include <cstddef>
 #include <cstring>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FANFARE_MODEL_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FANFARE_MODEL_ASAN
-#endif
-#endif
+#include "../support/sanitizers.h"
 
-#ifdef FANFARE_MODEL_ASAN
+#if FANFARE_TESTS_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -61,7 +55,7 @@ class Fiber {
     ExceptionState kept;
     auto* const globals = abi::__cxa_get_globals();
     std::memcpy(&kept, globals, sizeof kept);
-#ifdef FANFARE_MODEL_ASAN
+#if FANFARE_TESTS_ASAN
     __sanitizer_start_switch_fiber(&from.fake_stack_, to.stack_, to.size_);
     swapcontext(&from.context_, &to.context_);
     Arrived(&from);
@@ -75,7 +69,7 @@ class Fiber {
   static void Started(Fiber& from) {
     const ExceptionState none{};
     std::memcpy(abi::__cxa_get_globals(), &none, sizeof none);
-#ifdef FANFARE_MODEL_ASAN
+#if FANFARE_TESTS_ASAN
     __sanitizer_finish_switch_fiber(nullptr, &from.stack_, &from.size_);
 #else
     static_cast<void>(from);
@@ -89,7 +83,7 @@ class Fiber {
     unsigned uncaught;
   };
 
-#ifdef FANFARE_MODEL_ASAN
+#if FANFARE_TESTS_ASAN
   static void Arrived(Fiber* self) {
     __sanitizer_finish_switch_fiber(self->fake_stack_, nullptr, nullptr);
   }

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../support/sanitizers.h"
 #include "arena.h"
 #include "chooser.h"
 #include "scheduler.h"
@@ -94,10 +95,10 @@ Report Explore(const Scenario& scenario, const Options& options) {
 }
 
 // A crash is a failure with a schedule like any other.
-void OnSignal(int) { Scheduler::Fail("a crash"); }
+[[maybe_unused]] void OnSignal(int) { Scheduler::Fail("a crash"); }
 
 void CatchSignals() {
-#ifndef FANFARE_MODEL_ASAN
+#if !FANFARE_TESTS_ASAN
   static char stack[std::size_t{64} << 10];
   stack_t alternative{};
   alternative.ss_sp = stack;

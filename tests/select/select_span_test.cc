@@ -20,16 +20,9 @@
 
 #include "support/catch.h"
 #include "support/in_thread.h"
+#include "support/sanitizers.h"
 #include "support/values.h"
 #include "support/waiters.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FANFARE_TESTS_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define FANFARE_TESTS_ASAN 1
-#endif
 
 #if FANFARE_TESTS_ASAN
 // A case that is kept must not know a Select that has returned.

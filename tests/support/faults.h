@@ -18,18 +18,11 @@
 #include <thread>
 
 #include "aligned_memory.h"
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define FANFARE_TESTS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define FANFARE_TESTS_SANITIZED 1
-#endif
-#endif
+#include "sanitizers.h"
 
 // clang++ puts a sanitizer's own pthread_create into the program itself.
 #if defined(__GLIBC__) && \
-    !(defined(FANFARE_TESTS_SANITIZED) && defined(__clang__))
+    !((FANFARE_TESTS_ASAN || FANFARE_TESTS_TSAN) && defined(__clang__))
 #define FANFARE_TESTS_THREADS_FAIL 1
 #include <dlfcn.h>
 #include <pthread.h>

@@ -23,6 +23,7 @@
 
 #include "catch.h"
 #include "linearizability.h"
+#include "sanitizers.h"
 #include "tried.h"
 
 // Lets `world` perform what the history plans; the helper's calls that were not
@@ -60,7 +61,9 @@ void PerformInterleaved(std::uint64_t seed, History& history, World& world) {
 template <std::size_t kThreads, typename Perform, typename IsExplained>
 void CheckHistories(std::uint64_t count, Perform perform,
                     IsExplained is_explained) {
-  const Seeds seeds(count);
+  // A sanitizer makes each switch of threads slow.
+  constexpr bool kSanitized = FANFARE_TESTS_ASAN || FANFARE_TESTS_TSAN;
+  const Seeds seeds(kSanitized ? count / 5 : count);
   Share share;
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     CAPTURE(seed);
