@@ -193,8 +193,8 @@ class Feed {
   /// see the value. A subscriber that has received the value may therefore
   /// change or destroy that object at once.
   ///
-  /// An lvalue is copied at most once for each subscriber. A trivially copyable
-  /// T is not copied on the way to a single subscriber. An rvalue is moved to
+  /// User code copies an lvalue at most once for each subscriber. A trivially
+  /// copyable T is not copied on the way to a single subscriber. An rvalue is moved to
   /// the last subscriber, and is left as it was if no channel accepted it. An
   /// argument of another type is converted to T at the call. (F9, C5)
   ///

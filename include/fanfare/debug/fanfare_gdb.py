@@ -135,8 +135,8 @@ class _Channel:
 
     def waiting(self):
         # The queues are each at the end that they wait for.
-        senders = _length(self.ends["front_"]["waiting"])
-        receivers = _length(self.ends["back_"]["waiting"])
+        senders = _length(self.ends["front_"]["waiting_sends"])
+        receivers = _length(self.ends["back_"]["waiting_receives"])
         return "%s, %s" % (
             _number(senders, "sender", "wait"),
             _number(receivers, "receiver", "wait"),

@@ -9,12 +9,12 @@
 //
 // While the lock is biased, the thread that has entered its owner has the back
 // as well, and takes no lock for it: a Send to N channels costs one exchange
-// instead of 1 + N. Any other thread that locks it enters the owner briefly and
-// revokes the bias. From then on it is an ordinary lock, until it is biased
-// again. A thread that finds the owner entered leaves a request there, and the
-// holder revokes all biases before it leaves. A thread that waits is counted,
-// and the lock is not biased again while the count is above zero. A thread
-// holds no lock while it waits for a revocation.
+// instead of 1 + N. Any other thread that needs the lock enters the owner
+// briefly and revokes the bias. From then on it is an ordinary lock, until it
+// is biased again. A thread that finds the owner entered leaves a request
+// there, and the holder revokes all biases before it leaves. A thread that
+// waits is counted, and the lock is not biased again while the count is above
+// zero. A thread holds no lock while it waits for a revocation.
 //
 // Deadlock freedom: each thread that waits for a revocation waits for one Send,
 // and that Send does not block. A holder that has biased locks waits for
@@ -103,14 +103,14 @@ enum class Biases : std::uint8_t {
 class BiasedLock {
  public:
   FANFARE_ALWAYS_INLINE void lock() noexcept {
-    if (!try_lock()) [[unlikely]]
+    if (!LockUnlessBiased()) [[unlikely]]
       LockBiased();
   }
   FANFARE_ALWAYS_INLINE void unlock() noexcept { lock_.unlock(); }
 
   // Waits for the lock, but not for a revocation: if the lock is biased,
   // returns false without it.
-  FANFARE_ALWAYS_INLINE bool try_lock() noexcept {
+  FANFARE_ALWAYS_INLINE bool LockUnlessBiased() noexcept {
     lock_.lock();
     if (owner_.load(std::memory_order_acquire) == nullptr) [[likely]]
       return true;

@@ -24,6 +24,14 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+// Whether the values of channels and feeds of this T are copied as bytes. They
+// are then never moved, for many subscribers of a feed copy the same value, and
+// a feed makes no copies for them. Other values are copied by user code.
+template <typename T>
+inline constexpr bool kCopiedAsBytes =
+    std::conjunction_v<std::is_trivially_copyable<T>,
+                       std::is_copy_constructible<T>>;
+
 // The alignment of a core: a cache line, or more if T needs more. (For void and
 // the like, which have no alignment, a static_assert below says what is wrong.)
 template <typename T>
@@ -88,19 +96,22 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return MatchReceiver(send, kMoves, Locks::kNone);
   }
   // The part of TrySend() that involves the back alone. Returns
-  // kCounterpartWaits, and has no effect, if a receive waits. Of `send`, only
-  // `revoked` and `owns_value` are used. (A feed writes nothing to the memory
-  // of a subscriber that is ready.)
+  // kCounterpartWaits, and has no effect, if a receive waits. Reads `send` only
+  // if a send was revoked or T is copied by user code, and writes to it only if
+  // it is refused. (So a feed leaves the memory of its subscribers alone.)
   Outcome TryStore(Operation& send, T& value) noexcept {
     const LockGuard lock(back_.lock);
     return SendAtBack(send, value);
   }
-  // Like TryStore(), for the holder of `owner`, which waits for no bias of
-  // another owner: returns kBiasedElsewhere then, and has no effect. If
-  // `may_bias`, occasionally biases the lock of the back to `owner`
-  // (biased_lock.h). After kPending, the lock may still be biased to it.
-  FANFARE_ALWAYS_INLINE Outcome TryStore(BiasOwner& owner, bool may_bias,
-                                         Operation& send, T& value) noexcept {
+  // Like TryStore(), for a thread that holds the turn of a feed, `owner`. Needs
+  // no lock if that of the back is *biased* to the feed (biased_lock.h): then
+  // only the holder of the turn uses the back. If `may_bias`, one value in
+  // kBiasEvery biases it. If it is biased to another feed, returns
+  // kBiasedElsewhere at once, and has no effect. After kPending, it may still
+  // be biased.
+  FANFARE_ALWAYS_INLINE Outcome TryStoreInTurn(BiasOwner& owner, bool may_bias,
+                                               Operation& send,
+                                               T& value) noexcept {
     if (back_.lock.BiasedTo(owner)) {
       // The channel is not closed, and no receive is queued: either would have
       // revoked the bias.
@@ -111,7 +122,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       }
       return Outcome::kPending;
     }
-    if (!back_.lock.try_lock()) [[unlikely]]
+    if (!back_.lock.LockUnlessBiased()) [[unlikely]]
       return Outcome::kBiasedElsewhere;
     const LockGuard lock(back_.lock, std::adopt_lock);
     const Outcome outcome = SendAtBack(send, value);
@@ -152,12 +163,12 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     if (partner != nullptr) partner->waker->Completed(*partner);
     return outcome;
   }
-  // Does what Replace() does, right after TryStore() for `owner` has returned
+  // Does what Replace() does, right after TryStoreInTurn() has returned
   // kPending, if the ends are joined and T is trivially copyable. Returns
   // false, and has no effect, if not.
   FANFARE_ALWAYS_INLINE bool Overwrite(const BiasOwner& owner, Operation& send,
                                        T& value) noexcept {
-    static_assert(kCopies);
+    static_assert(kCopiedAsBytes<T>);
     if (!back_.lock.BiasedTo(owner) || !front_.joined) return false;
     if (back_.end.passed() % kLongestLag == 0) [[unlikely]]
       return false;
@@ -167,7 +178,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // Like TrySend(), for a value that stays the caller's: copies it once there
   // is room.
   bool TrySendCopy(const T& value) {
-    if constexpr (kCopies) {
+    if constexpr (kCopiedAsBytes<T>) {
       return TrySend(const_cast<T&>(value));  // copies it, and no more
     } else {
       if (!MayTake()) return false;
@@ -181,17 +192,18 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return TrySend(send, value) == Outcome::kDone;
   }
 
-  // Receives if that involves the front alone. Returns kPending if the ring is
-  // empty and no send waits for room. Returns kCounterpartWaits if a send
-  // waits; the front is then still locked, for MatchSender().
+  // Receives if that involves the front alone. Otherwise has no effect, and
+  // returns kClosed if the channel is closed and empty, kPending if it is just
+  // empty, and kCounterpartWaits if a send waits for room: then the front is
+  // still locked, for MatchSender().
   template <typename Target>
   FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
-    const Outcome outcome = CheckFront();
+    const Outcome outcome = LockAndCheckFront();
     if (outcome == Outcome::kCounterpartWaits) return outcome;
     const LockGuard lock(front_.lock, std::adopt_lock);
     if (outcome == Outcome::kDone) {
       Pop(target);
-      front_.receiver.Note();
+      front_.receiver.Note();  // for debug builds: which thread received
     }
     return outcome;
   }
@@ -252,11 +264,11 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       return true;
     }
     back_.lock.Unbias(owner);
-    if (!back_.lock.try_lock()) return false;
+    if (!back_.lock.LockUnlessBiased()) return false;
     const LockGuard lock(back_.lock, std::adopt_lock);
-    if (back_.refuses || !back_.waiting.empty()) return false;
+    if (back_.refuses || !back_.waiting_receives.empty()) return false;
     if (front_.joined) {
-      if (kCopies) CatchUp();
+      if (kCopiedAsBytes<T>) CatchUp();
     } else if (!back_.end.HasRoom(front_.end)) {
       return false;
     }
@@ -273,7 +285,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     const bool evicts = !back_.end.HasRoom(front_.end);
     if (evicts) {
       static_cast<void>(front_.end.HasValue(back_.end));
-      if constexpr (!kCopies) oldest.emplace(std::move(*SlotAt(front_.end)));
+      if constexpr (!kCopiedAsBytes<T>)
+        oldest.emplace(std::move(*SlotAt(front_.end)));
       PopFront();
       ++front_.evicted;
     }
@@ -282,8 +295,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   }
   void BiasAfterReplacing(BiasOwner& owner, Biases biases) noexcept {
     // While sends are queued, each receive would revoke the bias.
-    if (kCopies && biases == Biases::kMake && front_.waiting.empty() &&
-        back_.waiting.empty() &&
+    if (kCopiedAsBytes<T> && biases == Biases::kMake &&
+        front_.waiting_sends.empty() && back_.waiting_receives.empty() &&
         back_.end.passed() % Platform::kBiasEvery == 0) {
       back_.lock.Bias(owner);
     }
@@ -301,7 +314,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     static_cast<ChannelCore&>(channel).Pop(Result(receive));
   }
   static void HandOver(Operation& send, Operation& receive) noexcept {
-    TakeFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
+    PutFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
       Result(receive).emplace(std::forward<decltype(value)>(value));
     });
   }
@@ -316,8 +329,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
 
   FANFARE_ALWAYS_INLINE void Store(Operation& send, T& from) noexcept {
     T* const slot = SlotAt(back_.end);
-    TakeFrom(send, from, [&](auto&& value) {
-      if constexpr (kCopies && sizeof(T) > kCopiedInline) {
+    PutFrom(send, from, [&](auto&& value) {
+      if constexpr (kCopiedAsBytes<T> && sizeof(T) > kCopiedInline) {
         // g++ emits "rep movs" for a large copy if it knows the size. The copy
         // of the C library is faster, above all if the slot is in no cache.
         const volatile std::size_t size = sizeof(T);
@@ -327,7 +340,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       }
     });
     const std::size_t next = back_.end.Pass();  // publishes the value
-    FetchToWrite(SlotAt(next));
+    FetchToWrite(SlotAt(next));                 // into this processor's cache
   }
   template <typename Target>
   FANFARE_ALWAYS_INLINE void Pop(Target& target) noexcept {
@@ -339,17 +352,14 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     front_.end.Pass();
   }
 
-  // A trivially copyable value is copied, not moved, because many subscribers
-  // of a feed copy the same value. (Delivery::kCopiesLate says the same of the
-  // values of feeds, which can all be copied.)
-  static constexpr bool kCopies =
-      std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T>;
   // The size up to which g++ copies through registers.
   static constexpr std::size_t kCopiedInline = 256;
 
+  // Calls put(value): to copy the value if it is copied as bytes, else to move
+  // from it.
   template <typename Put>
-  static void TakeFrom(Operation& send, T& value, Put put) noexcept {
-    if constexpr (kCopies) {
+  static void PutFrom(Operation& send, T& value, Put put) noexcept {
+    if constexpr (kCopiedAsBytes<T>) {
       put(std::as_const(value));
     } else {
       put(std::move(value));

@@ -7,12 +7,12 @@
 //
 // Values go in at the back and come out at the front. Each end has a lock. A
 // thread that holds one lock alone may use that end, and most operations need
-// no more. An operation that involves both ends (queueing, matching a queued
-// operation, closing) takes both locks, the front's first. The queue of
-// receives is kept with the back's lock, and that of sends with the front's. So
-// one lock is enough to tell whether an operation waits on the other side. No
-// thread ever holds the locks of two channels. But the back's lock can be
-// biased to a feed, which then takes no lock (biased_lock.h).
+// no more. An operation that involves both ends (to queue, to take out, to
+// match what is queued, to close) takes both locks, the front's first. The
+// queue of receives is kept with the back's lock, and that of sends with the
+// front's. So one lock is enough to tell whether an operation waits on the
+// other side. No thread ever holds the locks of two channels. But the back's
+// lock can be biased to a feed, which then takes no lock (biased_lock.h).
 //
 // While a feed replaces values that no thread receives, the ends are *joined*:
 // the ring is full, and the back's lock guards the front as well. Values that
@@ -72,7 +72,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     return MatchReceiver(send, moves, Locks::kNone);
   }
   Outcome TryReceive(Operation& receive, const ValueMoves& moves) noexcept {
-    const Outcome outcome = CheckFront();
+    const Outcome outcome = LockAndCheckFront();
     if (outcome == Outcome::kCounterpartWaits) {
       return MatchSender(receive, moves);
     }
@@ -87,11 +87,11 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // nothing.
   Outcome StartSend(Operation& send, const ValueMoves& moves) noexcept {
     return UnderBothLocks(&ChannelEnds::SendNow, send, moves, send.claim,
-                          &front_.waiting);
+                          &front_.waiting_sends);
   }
   Outcome StartReceive(Operation& receive, const ValueMoves& moves) noexcept {
     return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves,
-                          receive.claim, &back_.waiting);
+                          receive.claim, &back_.waiting_receives);
   }
 
   // Does what ChannelCore::TryStore() has left to do after kCounterpartWaits:
@@ -114,8 +114,8 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
       const BothLocks locked(*this);
       if (front_.closed) return;
       front_.closed = back_.closed = back_.refuses = true;
-      front_.waiting.CloseAll(refused);
-      back_.waiting.CloseAll(refused);
+      front_.waiting_sends.CloseAll(refused);
+      back_.waiting_receives.CloseAll(refused);
     }
     CompleteAll(refused);
   }
@@ -124,17 +124,17 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // longer queued.
   FANFARE_COLD bool CancelSend(Operation& send) noexcept {
     const BothLocks locked(*this);
-    return front_.waiting.Remove(send);
+    return front_.waiting_sends.Remove(send);
   }
   FANFARE_COLD bool CancelReceive(Operation& receive) noexcept {
     const BothLocks locked(*this);
-    return back_.waiting.Remove(receive);
+    return back_.waiting_receives.Remove(receive);
   }
   // Like CancelSend(), but every later attempt of this send returns kClosed.
   FANFARE_COLD bool RevokeSend(Operation& send) noexcept {
     const BothLocks locked(*this);
     send.revoked = back_.refuses = true;
-    if (!front_.waiting.Remove(send)) return false;
+    if (!front_.waiting_sends.Remove(send)) return false;
     send.outcome = Outcome::kClosed;
     return true;
   }
@@ -174,7 +174,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   [[nodiscard]] std::uint32_t received() noexcept {
     const std::lock_guard lock(front_.lock);
     // A biased back does not move the front.
-    if (front_.joined && back_.lock.try_lock()) {
+    if (front_.joined && back_.lock.LockUnlessBiased()) {
       Separate();
       back_.lock.unlock();
     }
@@ -205,11 +205,11 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
 
   [[nodiscard]] std::size_t waiting_senders() const noexcept {
     const std::lock_guard lock(front_.lock);
-    return front_.waiting.size();
+    return front_.waiting_sends.size();
   }
   [[nodiscard]] std::size_t waiting_receivers() const noexcept {
     const std::lock_guard lock(back_.lock);
-    return back_.waiting.size();
+    return back_.waiting_receives.size();
   }
 
  protected:
@@ -256,7 +256,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
       Platform::Lock& front = channel.front_.lock;
       BiasedLock& back = channel.back_.lock;
       if (locks != Locks::kFront) front.lock();
-      if (back.try_lock()) return true;
+      if (back.LockUnlessBiased()) return true;
       if (locks == Locks::kTryBack) return false;
       LockBiased(channel);
       return true;
@@ -274,7 +274,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   }
   // Called with the front's lock held.
   FANFARE_COLD void SeparateAlone() noexcept {
-    if (!back_.lock.try_lock()) LockBiased(*this);
+    if (!back_.lock.LockUnlessBiased()) LockBiased(*this);
     Separate();
     back_.lock.unlock();
   }
@@ -343,7 +343,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   Outcome SendNow(Operation& send, const ValueMoves& moves, Claim* claim,
                   Operation*& partner) noexcept {
     if (back_.closed || send.revoked) return Outcome::kClosed;
-    const Outcome matched = back_.waiting.Match(send, claim, partner);
+    const Outcome matched = back_.waiting_receives.Match(send, claim, partner);
     if (matched == Outcome::kDone) moves.hand_over(send, *partner);
     if (matched != Outcome::kPending) return matched;
     if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
@@ -357,14 +357,16 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
                      Operation*& partner) noexcept {
     if (!front_.end.HasValue(back_.end)) {
       front_.receiver.Note();
-      const Outcome matched = front_.waiting.Match(receive, claim, partner);
+      const Outcome matched =
+          front_.waiting_sends.Match(receive, claim, partner);
       if (matched == Outcome::kDone) moves.hand_over(*partner, receive);
       return matched == Outcome::kPending && front_.closed ? Outcome::kClosed
                                                            : matched;
     }
     if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
     Take(receive, moves);
-    if (front_.waiting.Match(receive, nullptr, partner) == Outcome::kDone) {
+    if (front_.waiting_sends.Match(receive, nullptr, partner) ==
+        Outcome::kDone) {
       moves.store(*this, *partner);
     }
     return Outcome::kDone;
@@ -374,17 +376,17 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // lock must be held: kDone if there is room.
   FANFARE_ALWAYS_INLINE Outcome CheckBack(Operation& send) noexcept {
     if (back_.refuses && (back_.closed || send.revoked)) return Refuse(send);
-    if (!back_.waiting.empty()) [[unlikely]]
+    if (!back_.waiting_receives.empty()) [[unlikely]]
       return Outcome::kCounterpartWaits;
     return back_.end.HasRoom(front_.end) ? Outcome::kDone : Outcome::kPending;
   }
   FANFARE_COLD static Outcome Refuse(Operation& send) noexcept {
     return send.outcome = Outcome::kClosed;
   }
-  // The same for a receive. Locks the front, which stays locked.
-  FANFARE_ALWAYS_INLINE Outcome CheckFront() noexcept {
+  // Locks the front, which stays locked, and returns the same for a receive.
+  FANFARE_ALWAYS_INLINE Outcome LockAndCheckFront() noexcept {
     LockFront();
-    if (!front_.waiting.empty()) return Outcome::kCounterpartWaits;
+    if (!front_.waiting_sends.empty()) return Outcome::kCounterpartWaits;
     if (front_.end.HasValue(back_.end)) return Outcome::kDone;
     return front_.closed ? Outcome::kClosed : Outcome::kPending;
   }
@@ -398,7 +400,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   [[nodiscard]] bool MayTake() noexcept {
     const LockGuard lock(back_.lock);
     return !back_.closed &&
-           (!back_.waiting.empty() || back_.end.HasRoom(front_.end));
+           (!back_.waiting_receives.empty() || back_.end.HasRoom(front_.end));
   }
 
   // Returns how many values are in the ring if the back is so far ahead of the
@@ -411,8 +413,9 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   }
 
   // An end of the ring, and the operations of the other side that wait for what
-  // is done here. Each end has a cache line to itself. A send or a receive
-  // touches nothing else but the value, unless the channel seems full or empty.
+  // is done here. The ends are in different cache lines (in that of the front,
+  // slots may follow). A send or a receive touches nothing else but the value,
+  // unless the channel seems full or empty.
   struct Back {
     explicit Back(std::size_t capacity) noexcept : end(capacity) {}
 
@@ -423,7 +426,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     // only in this case. Both locks to change.
     bool refuses = false;
     RingEnd end;
-    WaitQueue waiting;  // both locks to change
+    WaitQueue waiting_receives;  // both locks to change
   };
   struct Front {
     explicit Front(std::size_t capacity) noexcept : end(capacity) {}
@@ -433,7 +436,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     bool joined = false;  // both locks to change
     SoleThread receiver;
     RingEnd end;
-    WaitQueue waiting;  // both locks to change
+    WaitQueue waiting_sends;  // both locks to change
     // How many of the values that have passed were replaced, not received.
     std::uint32_t evicted = 0;
     // What taken() was when JoinIfNotReceived() last looked.

@@ -7,10 +7,13 @@
 //
 // It iterates once over the members that are active when its turn comes, and
 // offers the value to the channel of each. Channels that are not ready keep
-// their offers (pending_offers.h). The locks of most of the others are biased
-// to the feed, so that the Send takes no lock for them (biased_lock.h).
+// their offers (pending_offers.h).
+//
+// For values that are copied as bytes, the locks of most of the others are
+// biased to the feed, so that the Send takes no lock for them (biased_lock.h).
 
 #include <cstddef>
+#include <mutex>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -51,7 +54,7 @@ class Delivery {
     }
     // Destroyed in the opposite order: `sent` without the turn.
     SentValue<T> sent;
-    const FeedCore::Turn turn(feed);
+    const FeedCore::Turn turn(feed, std::adopt_lock);
     if (feed.turnstile.closed()) return 0;
     const std::size_t count = feed.members.active().size();
     std::size_t taken = 0;
@@ -60,22 +63,20 @@ class Delivery {
     const bool wait = waits == Waits::kForAll;
     std::size_t missed = 0;
     const Entry* const entry = OfferToFew(feed, offered, count, wait, missed);
-    if (entry == nullptr) [[likely]]
+    if (entry == nullptr) [[likely]]  // that was all
       return taken = count - missed;
-    OfferFrom(entry, missed, feed, offered, wait, taken, limits...);
+    OfferRest(entry, missed, feed, offered, wait, taken, limits...);
     return taken;
   }
 
  private:
   using Entry = DenseSet::Entry;
 
-  static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
-
   // Gives an rvalue back if no channel has taken it.
   template <typename V>
   struct Returning {
     ~Returning() {
-      if constexpr (!kCopiesLate && !std::is_const_v<V>) {
+      if constexpr (!kCopiedAsBytes<T> && !std::is_const_v<V>) {
         if (taken == 0) sent.Return(value);
       }
     }
@@ -87,7 +88,8 @@ class Delivery {
   // A Send that does not find the turnstile free.
   struct Queued : QueuedSend {
     explicit Queued(Waits what) noexcept
-        : QueuedSend(what, kCopiesLate ? &Delivery::CombineQueued : nullptr) {}
+        : QueuedSend(what,
+                     kCopiedAsBytes<T> ? &Delivery::CombineQueued : nullptr) {}
 
     SentValue<T> sent;
   };
@@ -99,7 +101,7 @@ class Delivery {
     Queued send(waits);
     send.value = const_cast<T*>(std::addressof(value));
     if (!feed.AwaitTurn(send, deadline, stop)) return send.taken;
-    const FeedCore::Turn turn(feed);
+    const FeedCore::Turn turn(feed, std::adopt_lock);
     const Returning<V> returning{send.sent, value, send.taken};
     if (!send.was_combined) OfferQueued(feed, send, value);
     if (!send.pending.empty()) {
@@ -109,7 +111,7 @@ class Delivery {
     return send.taken;
   }
   static void CombineQueued(FeedCore& feed, QueuedSend& queued) noexcept {
-    if constexpr (kCopiesLate) {
+    if constexpr (kCopiedAsBytes<T>) {
       auto& send = static_cast<Queued&>(queued);
       OfferQueued(feed, send, *static_cast<const T*>(send.value));
     }
@@ -124,8 +126,10 @@ class Delivery {
                          send.waits == Waits::kForAll, send.taken);
   }
 
-  // Numbers the value, counts it, and keeps it in the history. Returns what to
-  // offer to `count` members.
+  // Begins the delivery of a value to `count` members: returns what to offer.
+  // That is the caller's object or one of this Send; sent_value.h says when and
+  // why. Also numbers the value if T is Numbered, counts it, and keeps it if
+  // the feed has a history.
   template <typename V>
   FANFARE_ALWAYS_INLINE static T& Begin(FeedCore& feed, V& value,
                                         SentValue<T>& sent, std::size_t count) {
@@ -134,7 +138,7 @@ class Delivery {
       const_cast<T&>(value).number = feed.sent() + 1;
     }
     // A copy is user code, and may take long.
-    if (!kCopiesLate && std::is_const_v<V>) feed.turnstile.MarkSlowExit();
+    if (!kCopiedAsBytes<T> && std::is_const_v<V>) feed.turnstile.MarkSlowExit();
     T& offered = sent.Take(value, count);
     feed.CountValue(std::addressof(offered));
     return offered;
@@ -142,7 +146,7 @@ class Delivery {
 
   // What is left to do after OfferToFew().
   template <typename... Limits>
-  FANFARE_COLD static void OfferFrom(const Entry* entry, std::size_t missed,
+  FANFARE_COLD static void OfferRest(const Entry* entry, std::size_t missed,
                                      FeedCore& feed, T& offered, bool wait,
                                      std::size_t& taken,
                                      const Limits&... limits) {
@@ -157,13 +161,13 @@ class Delivery {
   // are few, up to the first that needs more. Offer() begins again with that.
   // Returns the entry of that member, or null if there is none. Adds to
   // `missed` the number of channels that the value missed. (Apart from Offer(),
-  // so that it is short enough to be inlined.)
+  // so that it is short enough to be inlined.) A value that user code copies
+  // goes to at most one member here: it is not copied for the last one.
   FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
       FeedCore& feed, T& value, std::size_t count, bool wait,
       std::size_t& missed) noexcept {
     const Entry* entry = feed.members.active().begin();
-    // The last one takes the value itself.
-    if (count > (kCopiesLate ? kFew : 1)) return entry;
+    if (count > (kCopiedAsBytes<T> ? kFew : 1)) return entry;
     for (const Entry* const end = entry + count; entry != end; ++entry) {
       auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
       Member& m = *entry->member;
@@ -196,10 +200,10 @@ class Delivery {
       while (entry != end) {
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
         Member& m = *entry->member;
-        T& offered = OfferFor(feed, m, value, ++entry == end);
+        T& offered = ValueFor(feed, m, value, ++entry == end);
         // Bytes are replaced once the channel was found full; for other values
         // that would take one lock more.
-        if (!kCopiesLate && m.replaces_at_once() &&
+        if (!kCopiedAsBytes<T> && m.replaces_at_once() &&
             Replace(feed, channel, m, offered, may_bias)) {
           continue;
         }
@@ -208,7 +212,7 @@ class Delivery {
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         if (outcome == Outcome::kPending) {
-          if (kCopiesLate && m.replaces_at_once()) {
+          if (kCopiedAsBytes<T> && m.replaces_at_once()) {
             if (Replace(feed, channel, m, offered, may_bias)) continue;
           } else if (!wait && m.acting_policy() == nullptr) {
             m.Miss();
@@ -243,8 +247,8 @@ class Delivery {
                                                 ChannelCore<T>& channel,
                                                 Operation& offer, T& value,
                                                 bool may_bias) noexcept {
-    if constexpr (kCopiesLate) {
-      return channel.TryStore(feed.turnstile, may_bias, offer, value);
+    if constexpr (kCopiedAsBytes<T>) {
+      return channel.TryStoreInTurn(feed.turnstile, may_bias, offer, value);
     } else {
       return channel.TryStore(offer, value);
     }
@@ -259,7 +263,7 @@ class Delivery {
                                             T& value, bool may_bias) noexcept {
     Policy& policy = *m.policy();
     Biases biases = Biases::kNone;
-    if constexpr (kCopiesLate) {
+    if constexpr (kCopiedAsBytes<T>) {
       if (channel.Overwrite(feed.turnstile, m.offer, value)) {
         policy.evicted.Add();
         return true;
@@ -273,8 +277,8 @@ class Delivery {
   // Returns what a subscriber's channel should take. That is the value itself
   // if it is copied late or moved to the last channel. Otherwise it is a copy,
   // made here by the sender's thread and outside all locks.
-  static T& OfferFor(FeedCore& feed, Member& member, T& value, bool last) {
-    if constexpr (kCopiesLate) {
+  static T& ValueFor(FeedCore& feed, Member& member, T& value, bool last) {
+    if constexpr (kCopiedAsBytes<T>) {
       return value;
     } else {
       if (last) return value;

@@ -117,7 +117,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
       memory.Reserve(all);
     }
     if (replays) {
-      const Turn turn(*this);
+      const Turn turn(*this, std::adopt_lock);
       Replay(member);
     }
     return true;
@@ -224,10 +224,10 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     return count;
   }
 
-  // A Turn is the turn, held for as long as the object lives.
+  // Leaves the turn at its end; the thread has entered before.
   class Turn {
    public:
-    explicit Turn(FeedCore& feed) noexcept : feed_(feed) {}
+    Turn(FeedCore& feed, std::adopt_lock_t) noexcept : feed_(feed) {}
     FANFARE_ALWAYS_INLINE ~Turn() {
       if (!feed_.turnstile.TryLeave()) feed_.LeaveSlowly();
     }
@@ -244,7 +244,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
    public:
     explicit Hold(FeedCore& feed) noexcept : feed_(feed) {}
     ~Hold() {
-      if (deferred()) feed_.turnstile.RequestSlowExit();
+      if (deferred()) feed_.turnstile.ForceSlowExit();
     }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;

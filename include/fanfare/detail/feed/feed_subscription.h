@@ -60,7 +60,7 @@ class FeedSubscription final : public Member {
   }
 
   void RequestUnsubscribe() noexcept override {
-    if constexpr (kCopiesLate) {
+    if constexpr (kCopiedAsBytes<T>) {
       feed().End(*this);
     } else {
       // Destroyed at the very end. A destructor of T may then do anything, even
@@ -71,23 +71,20 @@ class FeedSubscription final : public Member {
   }
 
  private:
-  // If T is trivially copyable, the thread that takes the value copies it, from
-  // the sender's object. Otherwise the sender makes a copy first.
-  static constexpr bool kCopiesLate = std::is_trivially_copyable_v<T>;
-
   static void TakeCopy(Member& member, void* to) noexcept {
     static_cast<std::optional<T>*>(to)->emplace(
         std::move(*static_cast<T*>(member.offer.value)));
     member.DestroyCopy();
   }
   void DestroyOwnedCopy() noexcept override {
-    if constexpr (!kCopiesLate) {
+    if constexpr (!kCopiedAsBytes<T>) {
       offer.owns_value = false;
       std::destroy_at(copy_.get());
     }
   }
 
-  [[no_unique_address]] std::conditional_t<kCopiesLate, NoCopy,
+  // What the sender offers to this subscriber, if user code copies it.
+  [[no_unique_address]] std::conditional_t<kCopiedAsBytes<T>, NoCopy,
                                            ManualLifetime<T>>
       copy_;
 };

@@ -36,18 +36,18 @@ struct SlowActions {
   // Called for an offer to a full channel. Lets its policy act if that has no
   // patience left, else returns kWaits. Sets `may_bias` to false if biases had
   // to be revoked.
-  Fate (*settle)(FeedCore& feed, Member& member, Policy& policy,
-                 bool& may_bias) noexcept;
+  Fate (*on_full)(FeedCore& feed, Member& member, Policy& policy,
+                  bool& may_bias) noexcept;
   // Gives the value to the channel of a member that replaces at once. Returns
   // false, and leaves the value, if the channel is closed or biased elsewhere.
   bool (*replace)(FeedCore& feed, Member& member, Policy& policy,
                   Biases biases) noexcept;
-  // Returns when to call `act`.
-  Deadline (*next)(const SendWait& wait) noexcept;
+  // Returns when to call `on_wake`.
+  Deadline (*next_deadline)(const SendWait& wait) noexcept;
   // Lets the policies act that have no patience left, and reports a stall.
   // Returns true if that completed the last offers. Throws what the user's
   // stall handler throws.
-  bool (*act)(SendWait& wait);
+  bool (*on_wake)(SendWait& wait);
 };
 
 class SendWait {
@@ -85,15 +85,15 @@ class SendWait {
       const Deadline own = deadline.bounded()
                                ? Deadline::At(deadline.time_point())
                                : Deadline::Never();
-      const Deadline next =
-          actions_ != nullptr ? actions_->next(*this) : Deadline::Never();
+      const Deadline next = actions_ != nullptr ? actions_->next_deadline(*this)
+                                                : Deadline::Never();
       const bool acts_first = next.Before(own);
       if (!acts_first && !own.bounded() && !stop.stop_possible()) {
         CheckThatOthersReceive();
       }
       if (latch_.Wait(acts_first ? next : own, stop)) break;
       if (!acts_first || stop.stop_requested()) continue;
-      if (actions_->act(*this)) return withdrawn_;
+      if (actions_->on_wake(*this)) return withdrawn_;
     }
     pending_.CountBlocked(*latch_.last(), waited());
     return withdrawn_;

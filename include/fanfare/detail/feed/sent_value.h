@@ -6,10 +6,9 @@
 //
 // A subscriber that has received the value may change or destroy the caller's
 // object while the Send still serves other subscribers. Send happens before the
-// receive, so that is no race. If more than one channel may take the value, a
-// Send therefore offers an object that it owns. That object is made once the
-// Send has the turn and knows for how many channels, and before the first
-// channel can take it.
+// receive, so that is no race. Where that could matter, a Send therefore offers
+// an object that it owns. That object is made once the Send has the turn and
+// knows for how many channels, and before the first channel can take it.
 
 #include <cstddef>
 #include <memory>

@@ -27,13 +27,13 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 class SlowActionsOf {
  public:
   static constexpr SlowActions Table() noexcept {
-    return {Settle, ReplaceAtOnce, Next, Act};
+    return {OnFull, ReplaceAtOnce, NextDeadline, OnWake};
   }
 
  private:
   using Clock = Platform::Clock;
 
-  static Fate Settle(FeedCore& feed, Member& member, Policy& policy,
+  static Fate OnFull(FeedCore& feed, Member& member, Policy& policy,
                      bool& may_bias) noexcept {
     return RunsOut(feed, member, policy) ? Act(feed, member, policy, may_bias)
                                          : Fate::kWaits;
@@ -48,7 +48,7 @@ class SlowActionsOf {
   }
 
   // Returns when a policy has to act, or a stall is to be reported.
-  static Deadline Next(const SendWait& wait) noexcept {
+  static Deadline NextDeadline(const SendWait& wait) noexcept {
     Deadline next = wait.stall_after_ < Clock::time_point::max() - wait.start_
                         ? Deadline::At(wait.start_ + wait.stall_after_)
                         : Deadline::Never();
@@ -62,7 +62,7 @@ class SlowActionsOf {
     return next;
   }
 
-  static bool Act(SendWait& wait) {
+  static bool OnWake(SendWait& wait) {
     if (ActOnSlow(wait)) return true;
     ReportStall(wait);
     return false;

@@ -2,10 +2,11 @@
 #ifndef FANFARE_DETAIL_FEED_SLOW_CHANNELS_H_
 #define FANFARE_DETAIL_FEED_SLOW_CHANNELS_H_
 
-// SlowChannels are what a Send does about channels that do not take its value
-// at once: here it is decided, and here the Send waits. (Delivery has two short
-// cuts, for a value that is missed and for a policy without patience.) All
-// functions are for the holder of the turn.
+// SlowChannels are what a Send does about channels that TryStore() cannot
+// serve: they are full, closed or biased to another feed, or a receive waits
+// there. Here it is decided what becomes of the value, and here the Send waits.
+// (Delivery has two short cuts: a value that is missed, and one that replaces
+// another at once.) All functions are for the holder of the turn.
 
 #include <cstddef>
 #include <stop_token>
@@ -53,7 +54,7 @@ class SlowChannels {
     Policy* const policy = member.acting_policy();
     if (policy != nullptr) {
       const Fate fate =
-          policy->actions->settle(feed, member, *policy, may_bias);
+          policy->actions->on_full(feed, member, *policy, may_bias);
       if (fate != Fate::kWaits) return fate;
     }
     if (may_wait) {

@@ -5,12 +5,12 @@
 // A Turnstile is a critical section with a queue, which one thread at a time
 // has entered, its holder. It knows neither values nor subscriptions.
 //
-// Uncontended, it costs one exchange to enter and one store to leave. A thread
-// that finds it entered locks the turnstile's mutex and leaves a request. The
-// thread then polls until the turnstile is free or the holder has marked a slow
-// exit. The mark is a commitment: the holder will process the recorded work,
-// with the mutex held, before it leaves. So the thread records its work with
-// the feed and returns (a delegation lock).
+// Uncontended, it costs one exchange to enter (BiasOwner::TryEnter) and one
+// store to leave. A thread that finds it entered locks the turnstile's mutex
+// and leaves a request. The thread then polls until the turnstile is free or
+// the holder has marked a slow exit. The mark is a commitment: the holder will
+// process the recorded work, with the mutex held, before it leaves. So the
+// thread records its work with the feed and returns (a delegation lock).
 //
 // A holder marks a slow exit as soon as it reads that there are requests. It
 // also does so before it waits, takes the mutex, runs user code (but nothrow
@@ -57,7 +57,7 @@ class Turnstile : public BiasOwner {
     requests_.fetch_or(kSlowExit, std::memory_order_relaxed);
   }
   // Makes TryLeave() return false, because the holder has more to do then.
-  void RequestSlowExit() noexcept {
+  void ForceSlowExit() noexcept {
     requests_.fetch_or(kMore, std::memory_order_relaxed);
   }
   // May also be called with the mutex held.

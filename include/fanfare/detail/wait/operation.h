@@ -6,9 +6,10 @@
 // library, in three parts.
 //
 // An *operation* is a send or a receive that could not go ahead, and stands in
-// the queue of its channel. It lives where its waiter lives (on the stack of a
-// blocked call, in a feed's subscription), so queueing allocates nothing. A
-// channel knows nothing else about the waiter.
+// the queue of its channel (or a Send, in that of its feed's turnstile). It
+// lives where its waiter lives (on the stack of a blocked call, in a feed's
+// subscription), so queueing allocates nothing. A channel knows nothing else
+// about the waiter. An attempt that may turn out to wait is given one as well.
 //
 // A *claim* decides which of several operations of one waiter goes ahead. All
 // operations of a Select share one claim, and the first thread to claim it
