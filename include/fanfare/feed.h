@@ -194,9 +194,9 @@ class Feed {
   /// change or destroy that object at once.
   ///
   /// User code copies an lvalue at most once for each subscriber. A trivially
-  /// copyable T is not copied on the way to a single subscriber. An rvalue is moved to
-  /// the last subscriber, and is left as it was if no channel accepted it. An
-  /// argument of another type is converted to T at the call. (F9, C5)
+  /// copyable T is not copied on the way to a single subscriber. An rvalue is
+  /// moved to the last subscriber, and is left as it was if no channel accepted
+  /// it. An argument of another type is converted to T at the call. (F9, C5)
   ///
   /// If copying T runs user code, this thread makes the copies while it has the
   /// turn, outside all locks. (F9)
