@@ -226,8 +226,8 @@ class Feed {
   /// Constant for each subscriber, whether its channel is ready or not. The
   /// call causes one wake-up of this thread. For each patience that runs out it
   /// causes another one, and passes over those it still waits for. It allocates
-  /// nothing, except for a SlowSubscriber and for
-  /// the report to a stall handler.
+  /// nothing, except for a SlowSubscriber and for the report to a stall
+  /// handler.
   std::size_t Send(const sent_type& value) {
     return Deliver(value, detail::Waits::kForAll);
   }
@@ -422,8 +422,8 @@ class Feed {
     return *core_;
   }
 
-  // Calls Delivery's Send. If T is trivially copyable, an rvalue is passed as
-  // an lvalue.
+  // Calls Delivery's Send, with a const V for an lvalue. If T is trivially
+  // copyable, an rvalue is passed as an lvalue, too.
   template <typename V, typename... Limits>
   std::size_t Deliver(V& value, detail::Waits waits, const Limits&... limits) {
     if constexpr (!std::is_same_v<T, sent_type>) {

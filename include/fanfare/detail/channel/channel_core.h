@@ -24,9 +24,9 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-// Whether the values of channels and feeds of this T are copied as bytes. They
-// are then never moved, for many subscribers of a feed copy the same value, and
-// a feed makes no copies for them. Other values are copied by user code.
+// Whether values of this T are copied as bytes from the sender's object, which
+// is then never moved from: many subscribers of a feed copy the same one. Other
+// values are moved; user code makes the copies that a feed needs for that.
 template <typename T>
 inline constexpr bool kCopiedAsBytes =
     std::conjunction_v<std::is_trivially_copyable<T>,
@@ -96,9 +96,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return MatchReceiver(send, kMoves, Locks::kNone);
   }
   // The part of TrySend() that involves the back alone. Returns
-  // kCounterpartWaits, and has no effect, if a receive waits. Reads `send` only
-  // if a send was revoked or T is copied by user code, and writes to it only if
-  // it is refused. (So a feed leaves the memory of its subscribers alone.)
+  // kCounterpartWaits, and has no effect, if a receive waits. If T is copied as
+  // bytes, reads `send` only if a send was revoked, and writes to it only if it
+  // is refused. (So a feed leaves the memory of its subscribers alone.)
   Outcome TryStore(Operation& send, T& value) noexcept {
     const LockGuard lock(back_.lock);
     return SendAtBack(send, value);
@@ -114,7 +114,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
                                                T& value) noexcept {
     if (back_.lock.BiasedTo(owner)) {
       // The channel is not closed, and no receive is queued: either would have
-      // revoked the bias.
+      // revoked the bias. (But some send may have been revoked before it.)
       if (back_.refuses && send.revoked) return Refuse(send);
       if (back_.end.HasRoom(front_.end)) [[likely]] {
         Store(send, value);
@@ -199,7 +199,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   template <typename Target>
   FANFARE_ALWAYS_INLINE Outcome ReceiveAtFront(Target& target) noexcept {
     const Outcome outcome = LockAndCheckFront();
-    if (outcome == Outcome::kCounterpartWaits) return outcome;
+    if (outcome == Outcome::kCounterpartWaits) return outcome;  // still locked
     const LockGuard lock(front_.lock, std::adopt_lock);
     if (outcome == Outcome::kDone) {
       Pop(target);

@@ -383,7 +383,8 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   FANFARE_COLD static Outcome Refuse(Operation& send) noexcept {
     return send.outcome = Outcome::kClosed;
   }
-  // Locks the front, which stays locked, and returns the same for a receive.
+  // Returns the same for a receive and the front: kDone if there is a value.
+  // Locks the front, which stays locked whatever is returned.
   FANFARE_ALWAYS_INLINE Outcome LockAndCheckFront() noexcept {
     LockFront();
     if (!front_.waiting_sends.empty()) return Outcome::kCounterpartWaits;

@@ -9,8 +9,9 @@
 // offers the value to the channel of each. Channels that are not ready keep
 // their offers (pending_offers.h).
 //
-// For values that are copied as bytes, the locks of most of the others are
-// biased to the feed, so that the Send takes no lock for them (biased_lock.h).
+// For values that are copied as bytes, the locks of most channels that are
+// ready are biased to the feed, so that the Send takes no lock for them
+// (biased_lock.h).
 
 #include <cstddef>
 #include <mutex>
@@ -54,7 +55,7 @@ class Delivery {
     }
     // Destroyed in the opposite order: `sent` without the turn.
     SentValue<T> sent;
-    const FeedCore::Turn turn(feed, std::adopt_lock);
+    const FeedCore::Turn turn(feed, std::adopt_lock);  // leaves it at the end
     if (feed.turnstile.closed()) return 0;
     const std::size_t count = feed.members.active().size();
     std::size_t taken = 0;
@@ -126,10 +127,10 @@ class Delivery {
                          send.waits == Waits::kForAll, send.taken);
   }
 
-  // Begins the delivery of a value to `count` members: returns what to offer.
-  // That is the caller's object or one of this Send; sent_value.h says when and
-  // why. Also numbers the value if T is Numbered, counts it, and keeps it if
-  // the feed has a history.
+  // Begins the delivery of a value to `count` members: returns what to offer,
+  // which is the caller's object, or `sent` if a subscriber might see a change
+  // of that. Also numbers the value if T is Numbered, counts it, and keeps a
+  // copy if the feed has a history.
   template <typename V>
   FANFARE_ALWAYS_INLINE static T& Begin(FeedCore& feed, V& value,
                                         SentValue<T>& sent, std::size_t count) {
@@ -171,7 +172,7 @@ class Delivery {
     for (const Entry* const end = entry + count; entry != end; ++entry) {
       auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
       Member& m = *entry->member;
-      const Outcome outcome = TryStore(feed, channel, m.offer, value, true);
+      const Outcome outcome = OfferTo(feed, channel, m.offer, value, true);
       if (outcome == Outcome::kDone) [[likely]]
         continue;
       if (wait || outcome != Outcome::kPending || m.acting_policy() != nullptr)
@@ -208,7 +209,7 @@ class Delivery {
           continue;
         }
         const Outcome outcome =
-            TryStore(feed, channel, m.offer, offered, may_bias);
+            OfferTo(feed, channel, m.offer, offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         if (outcome == Outcome::kPending) {
@@ -243,10 +244,10 @@ class Delivery {
   }
 
   // No channel is biased for values that are copied by user code.
-  FANFARE_ALWAYS_INLINE static Outcome TryStore(FeedCore& feed,
-                                                ChannelCore<T>& channel,
-                                                Operation& offer, T& value,
-                                                bool may_bias) noexcept {
+  FANFARE_ALWAYS_INLINE static Outcome OfferTo(FeedCore& feed,
+                                               ChannelCore<T>& channel,
+                                               Operation& offer, T& value,
+                                               bool may_bias) noexcept {
     if constexpr (kCopiedAsBytes<T>) {
       return channel.TryStoreInTurn(feed.turnstile, may_bias, offer, value);
     } else {

@@ -264,9 +264,10 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
 
   // The remaining functions are for the holder of the turn.
 
-  // Marks a slow exit and revokes all biases: before the holder may block on a
-  // lock. (A Send that is about to wait for receivers does the same in two
-  // steps, in SlowChannels::Settle and Delivery::Offer.)
+  // Marks a slow exit and revokes all biases: before the holder may wait for a
+  // lock that is biased to another feed, or for user code. (A Send that is
+  // about to wait for receivers does the same in two steps, in
+  // SlowChannels::Settle and Delivery::Offer.)
   FANFARE_COLD void LeaveFastPath() noexcept {
     turnstile.MarkSlowExit();
     RevokeBiases();

@@ -41,8 +41,8 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 class Turnstile : public BiasOwner {
  public:
   // This function and the next two are for the holder. Leaves and returns true.
-  // If work is recorded, marks a slow exit, keeps the turn and returns false;
-  // the caller then does that work, with the mutex held.
+  // If there may be more to do, marks a slow exit, keeps the turn and returns
+  // false; the caller then takes the mutex and looks.
   FANFARE_ALWAYS_INLINE bool TryLeave() noexcept {
     if (requests_.load(std::memory_order_relaxed) != 0 && !UnmarkSlowExit())
         [[unlikely]] {
