@@ -104,9 +104,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return SendAtBack(send, value);
   }
   // Like TryStore(), for a thread that holds the turn of a feed, `owner`. Needs
-  // no lock if that of the back is *biased* to the feed (biased_lock.h): then
-  // only the holder of the turn uses the back. If `may_bias`, one value in
-  // kBiasEvery biases it. If it is biased to another feed, returns
+  // no lock if that of the back is *biased* to `owner` (biased_lock.h): then
+  // only the holder of that turn uses the back. If `may_bias`, one value in
+  // kBiasEvery biases it. If it is biased to another owner, returns
   // kBiasedElsewhere at once, and has no effect. After kPending, it may still
   // be biased.
   FANFARE_ALWAYS_INLINE Outcome TryStoreInTurn(BiasOwner& owner, bool may_bias,

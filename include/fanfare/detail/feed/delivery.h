@@ -127,10 +127,11 @@ class Delivery {
                          send.waits == Waits::kForAll, send.taken);
   }
 
-  // Begins the delivery of a value to `count` members: returns what to offer,
-  // which is the caller's object, or `sent` if a subscriber might see a change
-  // of that. Also numbers the value if T is Numbered, counts it, and keeps a
-  // copy if the feed has a history.
+  // Begins the delivery of a value to `count` members: returns what to offer.
+  // Where a receiver could change the caller's object before the last channel
+  // has its value, that is an object in `sent`, else the caller's. Also numbers
+  // the value if T is Numbered, counts it, and keeps a copy if the feed has a
+  // history.
   template <typename V>
   FANFARE_ALWAYS_INLINE static T& Begin(FeedCore& feed, V& value,
                                         SentValue<T>& sent, std::size_t count) {
@@ -158,12 +159,12 @@ class Delivery {
                           limits...);
   }
 
-  // The ordinary case: offers the value to the `count` members in turn, if they
-  // are few, up to the first that needs more. Offer() begins again with that.
-  // Returns the entry of that member, or null if there is none. Adds to
-  // `missed` the number of channels that the value missed. (Apart from Offer(),
-  // so that it is short enough to be inlined.) A value that user code copies
-  // goes to at most one member here: it is not copied for the last one.
+  // The ordinary case: offers the value to the `count` members, one after the
+  // other, up to the first that needs more. Returns the entry of that member,
+  // with which Offer() goes on, or null if there is none. Adds to `missed` the
+  // number of channels that the value missed. Does so for up to kFew members;
+  // if user code copies T, for one, for which no copy is made. (A function of
+  // its own, short enough to be inlined.)
   FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
       FeedCore& feed, T& value, std::size_t count, bool wait,
       std::size_t& missed) noexcept {
