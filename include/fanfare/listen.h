@@ -9,7 +9,8 @@
 //   Feed<int> ticks;
 //   Subscription log = Listen(ticks, [](int tick) { std::cout << tick; });
 //   ticks.Send(1);
-//   log.Unsubscribe();  // waits for the call that is running
+//   ticks.Close();       // the listener handles what is queued, then ends
+//   Select(OnEnd(log));  // waits for that; Unsubscribe() would discard it
 //
 // Thread safety: all member functions may be called concurrently. A single
 // handle object follows the rules of std::shared_ptr: assigning to it or

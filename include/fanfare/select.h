@@ -22,7 +22,13 @@
 //
 //   while (running) Select(OnReceive(orders, book));              // wrong
 //   while (Select(OnReceive(orders, book)) != kNoCase) continue;  // right
-//   SelectLoop(OnReceive(orders, book), OnStop(stop));            // better
+//   SelectLoop(OnReceive(orders, book));                          // better
+//
+// Some cases stay ready: an OnEnd or OnStop that has happened, and an OnReceive
+// with a handler for the end of a closed channel. After them, a loop must end.
+// With an OnEnd it ends after the values that are queued. With an OnStop it
+// ends at once; `while (auto order = orders.Receive(stop))` receives them
+// first.
 //
 // Thread safety: Select and SelectLoop may be called concurrently, on the same
 // channels. A SelectCase must not be used by two threads at the same time.
@@ -147,6 +153,9 @@ template <typename Clock, typename Duration,
 ///
 /// If no stop is possible on `token`, the case is never ready. A Select that
 /// waits does not notice that the last stop_source is destroyed. (S4, S5)
+/// \warning A loop that this case ends may leave values in the channels of its
+///     other cases. To receive these first, loop over Receiver::Receive() with
+///     the token, or let OnEnd() end the loop.
 template <typename Handler = detail::NoHandler>
 [[nodiscard("pass the case to Select")]] auto OnStop(std::stop_token token,
                                                      Handler&& handler = {});
@@ -329,8 +338,7 @@ auto OnReceive(const Receiver<T>& receiver, Handler&& handler) {
       detail::CalledWith<Handler&, std::optional<T>>;
   static_assert(kTakesOptional || !std::is_same_v<T, std::exception_ptr>,
                 "fanfare: this handler would not be told of the end of a "
-                "subscription: use OnEnd(subscription, handler), or take a "
-                "std::optional<std::exception_ptr>");
+                "subscription: use OnEnd(subscription, handler)");
   static_assert(kTakesOptional || detail::CalledWith<Handler&, T>,
                 "fanfare: the handler of OnReceive must take a T or a "
                 "std::optional<T>");

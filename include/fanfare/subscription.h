@@ -129,9 +129,9 @@ class Subscription {
   /// takes the error.
   ///
   /// To wait for the end together with something else, pass
-  /// `OnEnd(subscription, handler)` to Select() (select.h). An OnReceive with a
-  /// handler that takes a `std::exception_ptr` alone would not report that the
-  /// channel is closed.
+  /// `OnEnd(subscription, handler)` to Select() (select.h), which comes after
+  /// the values that are queued. An OnReceive on this channel would be chosen
+  /// at random among what is ready. Such values would then be lost.
   ///
   /// \throws std::bad_alloc on the first call only. The subscription is not
   /// affected, and the next call tries again.

@@ -41,7 +41,7 @@ inline void GoodCode(fanfare::Receiver<std::exception_ptr> err) {
 
 #ifdef HANDLER_THAT_IS_NOT_TOLD_OF_THE_END
 // expect: fanfare: this handler would not be told of the end of a subscription:
-// use OnEnd(subscription, handler), or take a std::optional<std::exception_ptr>
+// use OnEnd(subscription, handler)
 void Case(fanfare::Receiver<std::exception_ptr> err) {
   Select(OnReceive(err, [](std::exception_ptr) {}));
 }

@@ -222,8 +222,8 @@ void LoanWanted() {
   fanfare::detail::BiasedLock lock;
   bool had = false;
   const auto lend = [&] {
-    const std::unique_lock locked(lock, std::try_to_lock);
-    Expect(locked.owns_lock(), "lent to another feed");
+    Expect(lock.LockUnlessBiased(), "lent to another feed");
+    const std::lock_guard locked(lock, std::adopt_lock);
     lock.Bias(turn);
     return had;
   };
@@ -251,8 +251,8 @@ void LoanWantedByTwo() {
   fanfare::detail::BiasedLock lock;
   bool had_a = false, had_b = false, b_may_ask = false, b_asks = false;
   const auto lend = [&] {
-    const std::unique_lock locked(lock, std::try_to_lock);
-    Expect(locked.owns_lock(), "lent to another feed");
+    Expect(lock.LockUnlessBiased(), "lent to another feed");
+    const std::lock_guard locked(lock, std::adopt_lock);
     lock.Bias(turn);
     return std::pair(had_a, had_b);
   };
