@@ -216,9 +216,11 @@ class Feed {
   /// \throws std::logic_error with the name of the subscription, if the call
   ///     would wait without a limit for a full channel from which no other
   ///     thread can receive: that of a Listen(), if its handler makes the call,
-  ///     or any channel if the program has no other thread (with glibc). A feed
-  ///     with a stall handler calls that instead. It can tell what is known of
-  ///     these and of other cases (SubscriberReport::received_here).
+  ///     or any channel if the program has no other thread (with glibc). The
+  ///     same holds if the call would wait for its turn, behind a Send() that
+  ///     waits so for this thread. A feed with a stall handler calls that
+  ///     instead. It can tell what is known of these and of other cases
+  ///     (SubscriberReport::received_here).
   /// \warning Deadlock: T's copy constructor, and the destructor of a value
   ///     that was not accepted or was taken out of a channel, must not call
   ///     Send() on the same feed.

@@ -135,6 +135,142 @@ TEST_CASE(
   CHECK(feed.Send(1) == 1);
 }
 
+TEST_CASE(
+    "a Send is reported that waits for its turn behind one that waits for "
+    "its thread") {
+  const Form form = GENERATE(Form::kThread, Form::kTasks);
+  const std::size_t capacity = GENERATE(0U, 1U, 3U);
+  const bool ready = GENERATE(false, true);
+  // Which of the two begins to wait first.
+  const bool handler_first = GENERATE(false, true);
+  CAPTURE(static_cast<int>(form), capacity, ready, handler_first);
+  if (handler_first && capacity == 0) return;
+
+  Feed<int> feed;
+  Pool pool;
+  const Channel<int> begin(1);
+  const Channel<int> slow(0);
+  Subscription slowly;
+  auto echo = Listening(form, pool, feed,
+                        [&](int) {
+                          Drop(begin.Receive());
+                          ready ? feed.SendReady(99) : feed.Send(99);
+                        },
+                        {.capacity = capacity, .subscribe = {.name = "echo"}});
+  const auto error = echo.Err();
+  const auto stats = [&] { return feed.Report()[0].stats; };
+  REQUIRE(feed.Send(0) == 1);  // which the handler has
+  AwaitThat([&] { return stats().queued == 0; });
+  const std::size_t room = handler_first ? 1 : 0;
+  for (std::size_t i = room; i < capacity; ++i) REQUIRE(feed.Send(0) == 1);
+
+  // Has the turn, and waits for `slow` alone.
+  if (handler_first) slowly = feed.Subscribe(slow);
+  InThread holder([&] { return handler_first ? feed.Send(1) : 2; });
+  if (handler_first) AwaitThat([&] { return feed.Report()[1].stats.blocks; });
+  InThread other([&] { return feed.Send(3); });
+  AwaitThat([&] {
+    return handler_first ? feed.waiting_senders() == 1 : stats().blocks;
+  });
+  begin.Send(0);
+  if (handler_first) {
+    AwaitThat([&] { return feed.waiting_senders() == 2; });
+    CHECK(slow.Receive() == 1);
+  }
+  CHECK(Contains(Thrown(error.Receive()), "channel of echo"));
+  if (handler_first) CHECK(slow.Receive() == 3);
+  CHECK(holder.Get() == 2);
+  CHECK(other.Get() == room);
+  CHECK(feed.waiting_senders() == 0);
+}
+
+TEST_CASE("a Send of a handler waits for its turn behind one that goes on") {
+  const Form form = GENERATE(Form::kThread, Form::kTasks);
+  enum class Holder { kWaitsForAnother, kHasADeadline, kMayBeStopped };
+  const auto kind = GENERATE(Holder::kWaitsForAnother, Holder::kHasADeadline,
+                             Holder::kMayBeStopped);
+  const bool after_another = GENERATE(false, true);
+  CAPTURE(static_cast<int>(form), static_cast<int>(kind), after_another);
+
+  Feed<int> feed;
+  Pool pool;
+  const Channel<int> begin(1);
+  const Channel<int> slow(0);
+  const Channel<std::size_t> sent(1);
+  std::stop_source stop;
+  auto echo = Listening(form, pool, feed,
+                        [&](int value) {
+                          if (value != 1) return;
+                          Drop(begin.Receive());
+                          sent.Send(feed.SendReady(99));
+                        },
+                        {.capacity = 0, .subscribe = {.name = "echo"}});
+  if (after_another) {
+    // A wait without a limit, which has ended.
+    auto slowly = feed.Subscribe(slow);
+    InThread first([&] { return feed.Send(0); });
+    CHECK(slow.Receive() == 0);
+    CHECK(first.Get() == 2);
+  }
+  Subscription slowly;
+  if (kind == Holder::kWaitsForAnother) slowly = feed.Subscribe(slow);
+  // The handler has this value; its channel is not what the Send waits for.
+  InThread first([&] { return feed.Send(1); });
+  if (kind != Holder::kWaitsForAnother) CHECK(first.Get() == 1);
+  InThread second([&]() -> std::size_t {
+    switch (kind) {
+      case Holder::kWaitsForAnother:
+        return 0;
+      case Holder::kHasADeadline:
+        return feed.SendFor(2, 1h, stop.get_token());
+      default:
+        return feed.Send(2, stop.get_token());
+    }
+  });
+  AwaitThat([&] { return feed.Report().back().stats.blocks; });
+  begin.Send(0);
+  AwaitThat([&] { return feed.waiting_senders() == 1; });
+  if (kind == Holder::kWaitsForAnother) {
+    CHECK(slow.Receive() == 1);
+    CHECK(first.Get() == 2);
+  }
+  stop.request_stop();
+  CHECK(sent.Receive() == 0U);  // and no error
+  CHECK(second.Get() == 0);
+  CHECK_FALSE(echo.ended());
+}
+
+TEST_CASE("a Send of a handler gives up its turn, and its thread receives") {
+  const Form form = GENERATE(Form::kThread, Form::kTasks);
+  const bool stopped = GENERATE(false, true);
+  CAPTURE(static_cast<int>(form), stopped);
+
+  Feed<int> feed;
+  Pool pool;
+  const Channel<int> begin(1);
+  const Channel<std::size_t> sent(1);
+  std::stop_source stop;
+  auto echo = Listening(form, pool, feed,
+                        [&](int value) {
+                          if (value != 1) return;
+                          Drop(begin.Receive());
+                          sent.Send(stopped ? feed.Send(99, stop.get_token())
+                                            : feed.SendFor(99, 5ms));
+                        },
+                        {.capacity = 0, .subscribe = {}});
+  REQUIRE(feed.Send(1) == 1);
+  InThread other([&] { return feed.Send(2); });
+  AwaitThat([&] { return feed.Report()[0].stats.blocks; });
+  begin.Send(0);
+  if (stopped) {
+    AwaitThat([&] { return feed.waiting_senders() == 1; });
+    stop.request_stop();
+  }
+  CHECK(sent.Receive() == 0U);
+  CHECK(other.Get() == 1);
+  CHECK_FALSE(echo.ended());
+}
+
 TEST_CASE("a Send from a handler is not reported if something ends the wait") {
   const Form form = GENERATE(Form::kThread, Form::kTasks);
   CAPTURE(static_cast<int>(form));

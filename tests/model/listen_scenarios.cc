@@ -103,6 +103,29 @@ void ListenerInAThreadOfAClosedFeed() {
   Expect(handler.calls() == static_cast<int>(sent), "a value is lost");
 }
 
+// The handler sends on the feed that it listens to, beside another Send. If the
+// two would wait for each other, the handler's throws.
+void ListenerThatSends() {
+  Feed<int> feed;
+  int calls = 0;
+  const Subscription subscription = Listen(feed,
+                                           [&](int value) {
+                                             ++calls;
+                                             if (value < 3) feed.SendReady(3);
+                                           },
+                                           {.capacity = 1});
+  std::size_t sent = 0;
+  int done = 0;
+  const auto send = [&](int value) {
+    sent += feed.Send(value);
+    if (++done == 2) feed.Close();
+  };
+  Scheduler::Interleave({[&] { send(1); }, [&] { send(2); }});
+  const bool reported = subscription.Err().Receive().has_value();
+  Expect(sent > 0 && calls > 0, "no value was delivered");
+  Expect(reported || calls >= static_cast<int>(sent), "a value is lost");
+}
+
 template <std::size_t kCapacity>
 void TasksOfOneThatIsUnsubscribed() {
   Feed<int> feed;
@@ -255,6 +278,10 @@ constexpr std::array kScenarios = {
              ListenerInAThread},
     Scenario{"listen_close", "a listener of a closed feed loses no value",
              ListenerInAThreadOfAClosedFeed},
+    Scenario{
+        "listen_sends",
+        "a handler and another thread that send do not wait for each other",
+        ListenerThatSends},
     Scenario{"listen_tasks_stop", "no task makes a call after Unsubscribe",
              TasksOfOneThatIsUnsubscribed<1>},
     Scenario{"listen_tasks_stop_zero", "the same at capacity 0",

@@ -28,6 +28,7 @@
 #include <fanfare/detail/feed/policy.h>
 #include <fanfare/detail/feed/tally.h>
 #include <fanfare/detail/feed/turnstile.h>
+#include <fanfare/detail/subscription/owner_tree.h>
 #include <fanfare/detail/wait/deferred_wake.h>
 #include <fanfare/detail/wait/operation.h>
 #include <fanfare/detail/wait/wait_queue.h>
@@ -59,6 +60,11 @@ struct QueuedSend : Operation {
   bool was_combined = false;
   std::size_t taken = 0;  // if it was combined, as the next one
   PendingOffers pending;
+  // What its thread runs, if it waits for its turn without a limit.
+  const RunningScope* runs = nullptr;
+  // The Send in progress waits without a limit for a receive from this member's
+  // channel, which only the thread of this Send could make.
+  Ref<Member> waited_for;
 };
 
 class alignas(kCacheLine) FeedCore final : public RefCounted {
@@ -255,11 +261,20 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
 
   // Blocks until the Send has its turn. Returns false if the holder has done
   // all that the Send had to do, the Send gave up, or the feed was closed.
-  bool AwaitTurn(QueuedSend& send, const Deadline& deadline,
-                 const std::stop_token& stop) {
-    const Outcome outcome =
-        turnstile.Enter(send, send.waits != Waits::kNever, deadline, stop);
-    return outcome == Outcome::kDone && !send.complete();
+  // Throws if the holder waits for this thread, and neither has a limit.
+  FANFARE_COLD bool AwaitTurn(QueuedSend& send, const Deadline& deadline,
+                              const std::stop_token& stop) {
+    if (!deadline.bounded() && !stop.stop_possible()) {
+      send.runs = RunningScope::Innermost();
+    }
+    for (;;) {
+      const Outcome outcome =
+          turnstile.Enter(send, send.waits != Waits::kNever, deadline, stop,
+                          [&] { return IsWaitedFor(send); });
+      const Ref<Member> waited_for = std::move(send.waited_for);
+      if (!waited_for) return outcome == Outcome::kDone && !send.complete();
+      ThrowDeadlock(*waited_for);
+    }
   }
 
   // The remaining functions are for the holder of the turn.
@@ -307,6 +322,25 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
       }
     }
     throw std::logic_error(text);
+  }
+
+  // Begins and ends a part of a wait for the channels of `pending` that nothing
+  // but their receivers can end. Such a receiver may wait for its turn to send:
+  // that Send is refused, whichever of the two began to wait first.
+  FANFARE_COLD void BeginEndless(const PendingOffers& pending) noexcept {
+    IntrusiveList<Operation> refused;
+    {
+      const std::lock_guard lock(turnstile.mutex());
+      waits_for_ = &pending;
+      turnstile.RefuseIf(refused, [this](Operation& queued) {
+        return IsWaitedFor(static_cast<QueuedSend&>(queued));
+      });
+    }
+    CompleteAll(refused);
+  }
+  FANFARE_COLD void EndEndless() noexcept {
+    const std::lock_guard lock(turnstile.mutex());
+    waits_for_ = nullptr;
   }
 
   // Begins and ends a wait for channels.
@@ -366,6 +400,24 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     // Last, so that a receiver that finds the channel closed finds the error.
     const Policy* const policy = member.policy();
     if (policy != nullptr && policy->close_channel) member.channel().Close();
+  }
+
+  // Returns whether the holder waits, without a limit, for a receive that only
+  // the thread of `send` could make, and notes the member. Called with the
+  // mutex held. (A Send in the queue that has no limit is unclaimed, so that it
+  // is refused if this returns true. To look at the channel takes its locks,
+  // which are biased to no feed: only this one knows a listener's channel, and
+  // its holder has revoked all biases before it waits.)
+  FANFARE_COLD bool IsWaitedFor(QueuedSend& send) const noexcept {
+    if (send.runs == nullptr || waits_for_ == nullptr) return false;
+    for (Member* m = waits_for_->first(); m != nullptr; m = m->next_pending) {
+      if (RunningScope::Consumes(send.runs, m->channel()) &&
+          m->channel().Look(m->offer).queued) {
+        send.waited_for = Ref<Member>::Share(m);
+        return true;
+      }
+    }
+    return false;
   }
 
   FANFARE_COLD void Record(const void* value) {
@@ -457,6 +509,8 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // When the Send in progress began to wait for channels, or kNotWaiting.
   Platform::Atomic<Clock::rep> waiting_since_{kNotWaiting};
   FeedExtras* const extras_ = nullptr;
+  // What the holder waits for, if without a limit. Guarded by the mutex.
+  const PendingOffers* waits_for_ = nullptr;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

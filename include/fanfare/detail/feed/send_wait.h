@@ -88,10 +88,15 @@ class SendWait {
       const Deadline next = actions_ != nullptr ? actions_->next_deadline(*this)
                                                 : Deadline::Never();
       const bool acts_first = next.Before(own);
-      if (!acts_first && !own.bounded() && !stop.stop_possible()) {
+      const bool endless =
+          !acts_first && !own.bounded() && !stop.stop_possible();
+      if (endless) {
         CheckThatOthersReceive();
+        feed_.BeginEndless(pending_);
       }
-      if (latch_.Wait(acts_first ? next : own, stop)) break;
+      const bool complete = latch_.Wait(acts_first ? next : own, stop);
+      if (endless) feed_.EndEndless();
+      if (complete) break;
       if (!acts_first || stop.stop_requested()) continue;
       if (actions_->on_wake(*this)) return withdrawn_;
     }

@@ -29,6 +29,7 @@
 #include <utility>
 
 #include <fanfare/detail/base/deadline.h>
+#include <fanfare/detail/base/function_ref.h>
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/base/spin_lock.h>
 #include <fanfare/detail/channel/biased_lock.h>
@@ -120,6 +121,13 @@ class Turnstile : public BiasOwner {
     }
   }
 
+  // Moves the queued operations for which `refuses(operation)` is true to
+  // `refused`.
+  template <typename Refuses>
+  void RefuseIf(IntrusiveList<Operation>& refused, Refuses refuses) noexcept {
+    in_flight_ -= static_cast<std::uint32_t>(queue_.CloseIf(refused, refuses));
+  }
+
   // From now on no call may begin.
   void Destroying() noexcept { destroying_ = true; }
   [[nodiscard]] bool destroying() const noexcept { return destroying_; }
@@ -131,13 +139,15 @@ class Turnstile : public BiasOwner {
   // Enters, or queues the operation, which is completed with kDone once it has
   // the turn or the holder has done its work. Returns kDone if this thread has
   // entered, kPending if the operation is queued, and kClosed if the turnstile
-  // is closed, or is entered and the operation must not wait.
-  Outcome Start(Operation& operation, bool may_wait) noexcept {
+  // is closed, or is entered and the operation must not wait. Calls `refuses()`
+  // with the mutex held, before it would be queued; if true, it must not.
+  Outcome Start(Operation& operation, bool may_wait,
+                FunctionRef<bool()> refuses) noexcept {
     const std::lock_guard lock(mutex_);
     assert(!destroying_ && "fanfare: Send on a Feed being destroyed");
     if (closed()) return Outcome::kClosed;
     if (EnterOrDelegate()) return Outcome::kDone;
-    if (!may_wait) return Outcome::kClosed;
+    if (!may_wait || refuses()) return Outcome::kClosed;
     queue_.Append(operation);
     ++in_flight_;
     return Outcome::kPending;
@@ -148,10 +158,10 @@ class Turnstile : public BiasOwner {
   // Does both for a thread, which waits in between. Returns kPending if the
   // deadline or the stop came first.
   Outcome Enter(Operation& operation, bool may_wait, const Deadline& deadline,
-                const std::stop_token& stop) {
+                const std::stop_token& stop, FunctionRef<bool()> refuses) {
     return WaitFor(
         operation, deadline, stop,
-        [this, may_wait](Operation& o) { return Start(o, may_wait); },
+        [&](Operation& o) { return Start(o, may_wait, refuses); },
         [this](Operation& o) { Cancel(o); });
   }
 

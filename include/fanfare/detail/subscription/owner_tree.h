@@ -64,7 +64,9 @@ class RunningScope {
   };
 
   explicit RunningScope(OwnerNode& running, Kind kind = Kind::kRuns) noexcept
-      : running_(running), kind_(kind), outer_(Innermost()) {
+      : running_(running),
+        kind_(kind),
+        outer_(static_cast<RunningScope*>(Platform::ThreadSlot())) {
     Platform::ThreadSlot() = this;
   }
   ~RunningScope() { Platform::ThreadSlot() = outer_; }
@@ -73,16 +75,22 @@ class RunningScope {
 
   // Returns whether the calling thread runs inside `whole`.
   [[nodiscard]] static bool IsInside(const OwnerNode& whole) noexcept {
-    for (RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
+    for (const RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
       if (a->running_.IsPartOf(whole)) return true;
     }
     return false;
   }
 
-  // Returns whether nothing is received from the channel until what the calling
-  // thread runs has returned.
-  [[nodiscard]] static bool Consumes(const ChannelEnds& channel) noexcept {
-    for (RunningScope* a = Innermost(); a != nullptr; a = a->outer_) {
+  // Returns what the calling thread runs, or null. Valid for as long as it runs
+  // that.
+  [[nodiscard]] static const RunningScope* Innermost() noexcept {
+    return static_cast<RunningScope*>(Platform::ThreadSlot());
+  }
+  // Returns whether nothing is received from the channel until `innermost` and
+  // what it runs inside have returned.
+  [[nodiscard]] static bool Consumes(const RunningScope* innermost,
+                                     const ChannelEnds& channel) noexcept {
+    for (const RunningScope* a = innermost; a != nullptr; a = a->outer_) {
       if (a->kind_ == Kind::kRuns && a->running_.Consumes(channel)) return true;
     }
     return false;
@@ -104,10 +112,6 @@ class RunningScope {
   }
 
  private:
-  static RunningScope* Innermost() noexcept {
-    return static_cast<RunningScope*>(Platform::ThreadSlot());
-  }
-
   OwnerNode& running_;
   const Kind kind_;
   RunningScope* const outer_;
@@ -116,7 +120,8 @@ class RunningScope {
 // Returns whether certainly no other thread receives from the channel before
 // what the calling thread runs has returned.
 inline bool NoOtherThreadReceives(const ChannelEnds& channel) noexcept {
-  return Platform::IsOnlyThread() || RunningScope::Consumes(channel);
+  return Platform::IsOnlyThread() ||
+         RunningScope::Consumes(RunningScope::Innermost(), channel);
 }
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -64,6 +64,25 @@ class WaitQueue {
     return Outcome::kPending;
   }
 
+  // Moves the operations that can still be claimed, and for which
+  // `chooses(operation)` is true, to `closed`, with the outcome kClosed. The
+  // caller must complete them once it has released the lock. Returns how many
+  // there are.
+  template <typename Chooses>
+  std::size_t CloseIf(IntrusiveList<Operation>& closed, Chooses chooses) {
+    std::size_t count = 0;
+    for (Operation* operation = list_.front(); operation != nullptr;) {
+      Operation* const next = List::Next(*operation);
+      if (chooses(*operation) && operation->claim->Try(*operation)) {
+        Remove(*operation);
+        operation->outcome = Outcome::kClosed;
+        closed.PushBack(*operation);
+        ++count;
+      }
+      operation = next;
+    }
+    return count;
+  }
   // Moves all operations that can still be claimed to `closed`, with the
   // outcome kClosed. The caller must complete them once it has released the
   // lock.
