@@ -218,9 +218,9 @@ class Feed {
   ///     thread can receive: that of a Listen(), if its handler makes the call,
   ///     or any channel if the program has no other thread (with glibc). The
   ///     same holds if the call would wait for its turn, behind a Send() that
-  ///     waits so for this thread. A feed with a stall handler calls that
-  ///     instead. It can tell what is known of these and of other cases
-  ///     (SubscriberReport::received_here).
+  ///     waits so for this thread. If the feed has a stall handler, the Send()
+  ///     that has the turn calls that instead. It can tell what is known of
+  ///     these and of other cases (SubscriberReport::received_here).
   /// \warning Deadlock: T's copy constructor, and the destructor of a value
   ///     that was not accepted or was taken out of a channel, must not call
   ///     Send() on the same feed.

@@ -80,8 +80,8 @@ struct ListenOptions {
 /// \warning Deadlock: while it is subscribed, `handler` must not call Send() on
 ///     the same feed. That Send() would wait for the handler's own channel once
 ///     the channel is full, or for its turn behind a Send() that waits for it.
-///     It throws a std::logic_error instead, unless its time is limited or the
-///     feed has a stall handler.
+///     It throws a std::logic_error instead, unless one of the two has a limit,
+///     a policy acts, or the feed has a stall handler.
 /// \par Complexity
 /// Starts one thread. Each value costs a receive and a call, and allocates
 /// nothing.

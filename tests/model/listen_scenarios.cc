@@ -113,7 +113,7 @@ void ListenerThatSends() {
                                              ++calls;
                                              if (value < 3) feed.SendReady(3);
                                            },
-                                           {.capacity = 1});
+                                           {.capacity = 0});
   std::size_t sent = 0;
   int done = 0;
   const auto send = [&](int value) {
@@ -124,6 +124,21 @@ void ListenerThatSends() {
   const bool reported = subscription.Err().Receive().has_value();
   Expect(sent > 0 && calls > 0, "no value was delivered");
   Expect(reported || calls >= static_cast<int>(sent), "a value is lost");
+}
+
+// The same, and the listener is ended meanwhile.
+void ListenerThatSendsAndIsUnsubscribed() {
+  Feed<int> feed;
+  const Subscription subscription =
+      Listen(feed, [&](int) { feed.SendReady(3); }, {.capacity = 0});
+  Scheduler::Interleave({[&] {
+                           feed.Send(1);
+                           feed.Send(2);
+                         },
+                         [&] {
+                           subscription.Unsubscribe();
+                           Expect(feed.Send(4) == 0, "it is still subscribed");
+                         }});
 }
 
 template <std::size_t kCapacity>
@@ -282,6 +297,8 @@ constexpr std::array kScenarios = {
         "listen_sends",
         "a handler and another thread that send do not wait for each other",
         ListenerThatSends},
+    Scenario{"listen_sends_stop", "nor if the listener is ended meanwhile",
+             ListenerThatSendsAndIsUnsubscribed},
     Scenario{"listen_tasks_stop", "no task makes a call after Unsubscribe",
              TasksOfOneThatIsUnsubscribed<1>},
     Scenario{"listen_tasks_stop_zero", "the same at capacity 0",

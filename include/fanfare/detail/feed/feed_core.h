@@ -62,9 +62,11 @@ struct QueuedSend : Operation {
   PendingOffers pending;
   // What its thread runs, if it waits for its turn without a limit.
   const RunningScope* runs = nullptr;
-  // The Send in progress waits without a limit for a receive from this member's
-  // channel, which only the thread of this Send could make.
-  Ref<Member> waited_for;
+  // Set if it is refused because the Send in progress waits, without a limit,
+  // for a receive from this member's channel that only its own thread could
+  // make.
+  Ref<Member> deadlocked;
+  Place where{};  // that member was subscribed
 };
 
 class alignas(kCacheLine) FeedCore final : public RefCounted {
@@ -267,14 +269,12 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (!deadline.bounded() && !stop.stop_possible()) {
       send.runs = RunningScope::Innermost();
     }
-    for (;;) {
-      const Outcome outcome =
-          turnstile.Enter(send, send.waits != Waits::kNever, deadline, stop,
-                          [&] { return IsWaitedFor(send); });
-      const Ref<Member> waited_for = std::move(send.waited_for);
-      if (!waited_for) return outcome == Outcome::kDone && !send.complete();
-      ThrowDeadlock(*waited_for);
-    }
+    const Outcome outcome =
+        turnstile.Enter(send, send.waits != Waits::kNever, deadline, stop,
+                        [&] { return FindDeadlock(send); });
+    // The feed may have been destroyed.
+    if (send.deadlocked) ThrowDeadlock(*send.deadlocked, send.where);
+    return outcome == Outcome::kDone && !send.complete();
   }
 
   // The remaining functions are for the holder of the turn.
@@ -303,25 +303,16 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     sent_.Add();
   }
 
-  // Reports that the Send in progress would wait for its own thread.
-  FANFARE_COLD void ThrowDeadlock(const Member& member) const {
-    char text[400];  // where std::string would cost each user's compiler
+  // Throws because the Send in progress would wait for its own thread, unless
+  // the subscription has ended, which ends the wait.
+  FANFARE_COLD void ThrowIfListed(const Member& member) const {
+    Place where{};
     {
       const std::lock_guard lock(turnstile.mutex());
-      if (!member.listed) return;  // which ends the wait
-      constexpr const char* kText =
-          "fanfare: Send() waits for its own thread, the only one that can "
-          "receive from the full channel of ";
-      const Policy* const policy = member.policy();
-      if (policy != nullptr && !policy->name.empty()) {
-        std::snprintf(text, sizeof(text), "%s%s", kText, policy->name.c_str());
-      } else {
-        const Place where = member.where();
-        std::snprintf(text, sizeof(text), "%s%s:%u", kText, where.file_name(),
-                      static_cast<unsigned>(where.line));
-      }
+      if (!member.listed) return;
+      where = member.where();
     }
-    throw std::logic_error(text);
+    ThrowDeadlock(member, where);
   }
 
   // Begins and ends a part of a wait for the channels of `pending` that nothing
@@ -332,9 +323,11 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     {
       const std::lock_guard lock(turnstile.mutex());
       waits_for_ = &pending;
-      turnstile.RefuseIf(refused, [this](Operation& queued) {
-        return IsWaitedFor(static_cast<QueuedSend&>(queued));
-      });
+      if (handlers_send_) {
+        turnstile.RefuseIf(refused, [this](Operation& queued) {
+          return FindDeadlock(static_cast<QueuedSend&>(queued));
+        });
+      }
     }
     CompleteAll(refused);
   }
@@ -408,16 +401,34 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // is refused if this returns true. To look at the channel takes its locks,
   // which are biased to no feed: only this one knows a listener's channel, and
   // its holder has revoked all biases before it waits.)
-  FANFARE_COLD bool IsWaitedFor(QueuedSend& send) const noexcept {
-    if (send.runs == nullptr || waits_for_ == nullptr) return false;
+  FANFARE_COLD bool FindDeadlock(QueuedSend& send) noexcept {
+    if (send.runs == nullptr) return false;
+    handlers_send_ = true;
+    if (waits_for_ == nullptr) return false;
     for (Member* m = waits_for_->first(); m != nullptr; m = m->next_pending) {
-      if (RunningScope::Consumes(send.runs, m->channel()) &&
+      if (m->listed && RunningScope::Consumes(send.runs, m->channel()) &&
           m->channel().Look(m->offer).queued) {
-        send.waited_for = Ref<Member>::Share(m);
+        send.deadlocked = Ref<Member>::Share(m);
+        send.where = m->where();
         return true;
       }
     }
     return false;
+  }
+  [[noreturn]] FANFARE_COLD static void ThrowDeadlock(const Member& member,
+                                                      const Place& where) {
+    char text[400];  // where std::string would cost each user's compiler
+    constexpr const char* kText =
+        "fanfare: Send() waits for its own thread, the only one that can "
+        "receive from the full channel of ";
+    const Policy* const policy = member.policy();
+    if (policy != nullptr && !policy->name.empty()) {
+      std::snprintf(text, sizeof(text), "%s%s", kText, policy->name.c_str());
+    } else {
+      std::snprintf(text, sizeof(text), "%s%s:%u", kText, where.file_name(),
+                    static_cast<unsigned>(where.line));
+    }
+    throw std::logic_error(text);
   }
 
   FANFARE_COLD void Record(const void* value) {
@@ -509,8 +520,12 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // When the Send in progress began to wait for channels, or kNotWaiting.
   Platform::Atomic<Clock::rep> waiting_since_{kNotWaiting};
   FeedExtras* const extras_ = nullptr;
-  // What the holder waits for, if without a limit. Guarded by the mutex.
+  // The next two are guarded by the mutex.
+  // What the holder waits for, if without a limit.
   const PendingOffers* waits_for_ = nullptr;
+  // Whether a Send has ever waited for its turn inside a handler. Otherwise no
+  // wait looks through the queue.
+  bool handlers_send_ = false;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

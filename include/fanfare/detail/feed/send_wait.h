@@ -126,7 +126,7 @@ class SendWait {
     for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
       if (NoOtherThreadReceives(m->channel()) &&
           m->channel().Look(m->offer).queued) {
-        feed_.ThrowDeadlock(*m);
+        feed_.ThrowIfListed(*m);
       }
     }
   }

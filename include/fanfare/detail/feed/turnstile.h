@@ -122,7 +122,7 @@ class Turnstile : public BiasOwner {
   }
 
   // Moves the queued operations for which `refuses(operation)` is true to
-  // `refused`.
+  // `refused`. The caller must complete them once it has released the mutex.
   template <typename Refuses>
   void RefuseIf(IntrusiveList<Operation>& refused, Refuses refuses) noexcept {
     in_flight_ -= static_cast<std::uint32_t>(queue_.CloseIf(refused, refuses));

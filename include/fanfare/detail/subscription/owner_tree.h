@@ -38,7 +38,8 @@ class OwnerNode : public RefCounted {
   }
 
   // Returns whether this alone receives from the channel, and not before what
-  // runs inside it has returned.
+  // runs inside it has returned. Another thread may call it, with the mutex of
+  // a feed held.
   [[nodiscard]] virtual bool Consumes(
       const ChannelEnds& /*channel*/) const noexcept {
     return false;

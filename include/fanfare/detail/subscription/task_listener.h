@@ -91,8 +91,9 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     return source_->ReadStats(stats);
   }
   bool Consumes(const ChannelEnds& channel) const noexcept override {
+    if (&channel != &channel_) return false;
     const std::lock_guard lock(mutex_);
-    return &channel == &channel_ && state_ == State::kRunning;
+    return state_ == State::kRunning;
   }
 
  protected:
