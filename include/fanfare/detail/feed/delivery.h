@@ -162,9 +162,10 @@ class Delivery {
   // The ordinary case: offers the value to the `count` members, one after the
   // other, up to the first that needs more. Returns the entry of that member,
   // with which Offer() goes on, or null if there is none. Adds to `missed` the
-  // number of channels that the value missed. Does so for up to kFew members;
-  // if user code copies T, for one, for which no copy is made. (A function of
-  // its own, short enough to be inlined.)
+  // number of channels that the value missed. Handles up to kFew members, or
+  // one if user code copies T (the last one needs no copy); if there are more,
+  // returns the first entry at once. (A function of its own, short enough to be
+  // inlined.)
   FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
       FeedCore& feed, T& value, std::size_t count, bool wait,
       std::size_t& missed) noexcept {
