@@ -85,8 +85,8 @@ class State {
   /// subscriber.
   /// \throws std::bad_alloc, and what moving `value` throws. The value is
   ///     unchanged then.
-  /// \warning Deadlock: T's destructor must not change the same state, because
-  ///     it may run under a lock of the state.
+  /// \warning Deadlock: T's destructor must not change the same state, or
+  ///     subscribe to it, because it may run under a lock of the state.
   /// \par Complexity
   /// Constant for each subscriber.
   /// (V2)
@@ -108,7 +108,8 @@ class State {
   /// \throws std::bad_alloc, what copying T throws, and what `change` throws.
   ///     The value is unchanged then.
   /// \warning Deadlock: `change`, and T's copy constructor and destructor, must
-  ///     not change the same state. They may call Get().
+  ///     not change the same state. They may call Get(). T's destructor must
+  ///     not subscribe to the state.
   /// \par Complexity
   /// One copy of T, and constant for each subscriber.
   /// (V2)
@@ -134,7 +135,10 @@ class State {
   /// Of `options`, `name` and `close_channel` are used. With the latter, a loop
   /// over the channel ends when the state is destroyed.
   ///
-  /// Never blocks.
+  /// The present value is not older than what Get() returned before the call.
+  ///
+  /// Blocks while a change is delivered, but never for a subscriber, and not
+  /// while the function of an Update() runs.
   /// \returns the subscription. It ends when the state is destroyed.
   /// \throws std::invalid_argument if `channel` is nil or has no buffer, or if
   ///     another option is set; and std::bad_alloc. Nothing is subscribed then.
@@ -149,6 +153,7 @@ class State {
     }
     options.overflow = Overflow::kDropOldest;
     options.replay = 1;
+    const std::lock_guard lock(publish_mutex_);
     return feed_.Subscribe(channel, std::move(options), where);
   }
 
@@ -168,6 +173,7 @@ class State {
   // Sets the value, and sets `next` to the one before. The caller must hold
   // change_mutex_.
   void Publish(Pointer& next) {
+    const std::lock_guard lock(publish_mutex_);
     {
       const std::lock_guard lock(value_mutex_);
       value_.swap(next);
@@ -177,6 +183,8 @@ class State {
 
   Feed<Pointer> feed_;
   detail::Platform::Mutex change_mutex_;  // one change at a time
+  // Get() and the feed agree while it is free. Locked after change_mutex_.
+  detail::Platform::Mutex publish_mutex_;
   mutable detail::Platform::Lock value_mutex_;
   Pointer value_;  // guarded by value_mutex_; changed under both
 };
