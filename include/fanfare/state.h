@@ -173,7 +173,7 @@ class State {
   // Sets the value, and sets `next` to the one before. The caller must hold
   // change_mutex_.
   void Publish(Pointer& next) {
-    const std::lock_guard lock(publish_mutex_);
+    const std::lock_guard publishing(publish_mutex_);
     {
       const std::lock_guard lock(value_mutex_);
       value_.swap(next);
