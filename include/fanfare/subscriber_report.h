@@ -67,14 +67,14 @@ inline void ReadStats(const Member& member, SubscriberStats& stats) noexcept {
       now = tally.Read(member.feed().sent());
     } while (missed() != stats.missed || dropped() != stats.dropped);
     // The Send waits at least until the channel is let go.
-    if (member.offer.queued) stats.blocking = member.feed().waited();
+    if (member.offer().queued) stats.blocking = member.feed().waited();
     if (policy == nullptr) return;
     // Read last: only the Send that was counted last may not have counted it.
     stats.evicted = policy->evicted.Get();
     stats.replayed = policy->replayed.Get();
   };
   const ChannelEnds::Snapshot in_channel =
-      member.channel().Look(member.offer, read);
+      member.channel().Look(member.offer(), read);
   stats.blocked =
       std::chrono::nanoseconds(static_cast<std::int64_t>(tally.blocked.Get()));
   stats.offered = now.offered;

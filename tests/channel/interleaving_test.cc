@@ -36,6 +36,7 @@ using fanfare::Sender;
 using fanfare::detail::Claim;
 using fanfare::detail::ClaimTogether;
 using fanfare::detail::Operation;
+using fanfare::detail::ThreadWaiter;
 using namespace std::chrono_literals;
 
 using Bodies = std::vector<std::function<void()>>;
@@ -478,13 +479,13 @@ TEST_CASE(
   // Where the one stands that can still go ahead; at 3 there is none.
   const std::size_t open = GENERATE(0U, 1U, 2U, 3U);
   fanfare::detail::WaitQueue queue;
-  std::array<Claim, 3> claims;
+  std::array<ThreadWaiter, 3> waiters;
   std::array<Operation, 3> queued;
   Operation other, mine;
   for (std::size_t i = 0; i < queued.size(); ++i) {
-    queued[i].claim = &claims[i];
+    waiters[i].Attach(queued[i]);
     queue.Append(queued[i]);
-    if (i != open) CHECK(claims[i].Try(other));
+    if (i != open) CHECK(waiters[i].claim.Try(other));
   }
   Operation* partner = nullptr;
   const Outcome outcome = queue.Match(mine, nullptr, partner);
@@ -495,15 +496,16 @@ TEST_CASE(
 }
 
 TEST_CASE("S6: operations with a claim or without are claimed together") {
-  Claim claim, their_claim;
+  Claim claim;
+  ThreadWaiter waiter;
   Operation mine, theirs;
   SECTION("neither has one") {
     CHECK(ClaimTogether(nullptr, mine, theirs) == Claim::Pair::kClaimed);
   }
   SECTION("theirs alone") {
-    theirs.claim = &their_claim;
+    waiter.Attach(theirs);
     CHECK(ClaimTogether(nullptr, mine, theirs) == Claim::Pair::kClaimed);
-    CHECK(their_claim.winner() == &theirs);
+    CHECK(waiter.claim.winner() == &theirs);
     CHECK(ClaimTogether(nullptr, mine, theirs) == Claim::Pair::kTheirsLost);
   }
   SECTION("mine alone") {
@@ -512,10 +514,10 @@ TEST_CASE("S6: operations with a claim or without are claimed together") {
     CHECK(ClaimTogether(&claim, mine, theirs) == Claim::Pair::kMineLost);
   }
   SECTION("both") {
-    theirs.claim = &their_claim;
+    waiter.Attach(theirs);
     CHECK(ClaimTogether(&claim, mine, theirs) == Claim::Pair::kClaimed);
     CHECK(claim.winner() == &mine);
-    CHECK(their_claim.winner() == &theirs);
+    CHECK(waiter.claim.winner() == &theirs);
   }
 }
 

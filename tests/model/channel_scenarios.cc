@@ -80,7 +80,7 @@ void ParkingDeadline() {
          if (!gave_up) waiter.reset();
        },
        [&] {
-         claimed = operation.claim->Try(operation);
+         claimed = operation.claim()->Try(operation);
          if (!claimed) return;
          told = true;
          operation.waker->Completed(operation);

@@ -173,7 +173,7 @@ class _Member:
         self.policy = member["options_"]["policy"] if has_policy else None
         self.channel = _Channel(_object(member["channel_"]))
         self.listed = bool(member["listed"])
-        self.blocks = self.listed and bool(member["offer"]["queued"])
+        self.blocks = self.listed and bool(member["queued"])
 
     def name(self):
         if self.policy is not None:
@@ -204,9 +204,8 @@ class _Member:
         else:
             sent = _count(self.member["feed_"]["sent_"])
             offered = max(sent - entered, 0)
-            offer = self.member["offer"]
-            refused = _constant(offer["outcome"]) == "kClosed"
-            if (bool(offer["queued"]) or refused) and offered > 0:
+            refused = _constant(self.member["outcome"]) == "kClosed"
+            if (bool(self.member["queued"]) or refused) and offered > 0:
                 offered -= 1  # the last value is not decided
         offered = max(offered, missed + dropped)
         delivered = offered - missed - dropped
@@ -254,7 +253,7 @@ class _Feed:
                 member = _object(entries[i]["member"])
                 if member["listed"]:
                     found.append(member)
-        return sorted(found, key=lambda member: not member["offer"]["queued"])
+        return sorted(found, key=lambda member: not member["queued"])
 
     def summary(self):
         members = self.members()
@@ -262,7 +261,7 @@ class _Feed:
         turnstile = self.core["turnstile"]
         if int(_load(turnstile["requests_"])) & int(turnstile["kClosed"]):
             text += ", closed"
-        blocking = sum(bool(member["offer"]["queued"]) for member in members)
+        blocking = sum(bool(member["queued"]) for member in members)
         if blocking:
             text += ", a Send waits for %d" % blocking
         elif int(_load(turnstile["entered_"])):

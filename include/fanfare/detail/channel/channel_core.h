@@ -363,7 +363,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       put(std::as_const(value));
     } else {
       put(std::move(value));
-      if (std::exchange(send.owns_value, false)) {
+      if (send.owns_value) {
+        send.owns_value = false;
         std::destroy_at(std::addressof(value));
       }
     }

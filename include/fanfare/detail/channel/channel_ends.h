@@ -86,12 +86,12 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // claimed for another operation meanwhile. A result of kClosed claims
   // nothing.
   Outcome StartSend(Operation& send, const ValueMoves& moves) noexcept {
-    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, send.claim,
+    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, send.claim(),
                           &front_.waiting_sends);
   }
   Outcome StartReceive(Operation& receive, const ValueMoves& moves) noexcept {
     return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves,
-                          receive.claim, &back_.waiting_receives);
+                          receive.claim(), &back_.waiting_receives);
   }
 
   // Does what ChannelCore::TryStore() has left to do after kCounterpartWaits:

@@ -174,7 +174,7 @@ class Delivery {
     for (const Entry* const end = entry + count; entry != end; ++entry) {
       auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
       Member& m = *entry->member;
-      const Outcome outcome = OfferTo(feed, channel, m.offer, value, true);
+      const Outcome outcome = OfferTo(feed, channel, m.offer(), value, true);
       if (outcome == Outcome::kDone) [[likely]]
         continue;
       if (wait || outcome != Outcome::kPending || m.acting_policy() != nullptr)
@@ -211,7 +211,7 @@ class Delivery {
           continue;
         }
         const Outcome outcome =
-            OfferTo(feed, channel, m.offer, offered, may_bias);
+            OfferTo(feed, channel, m.offer(), offered, may_bias);
         if (outcome == Outcome::kDone) [[likely]]
           continue;
         if (outcome == Outcome::kPending) {
@@ -223,7 +223,7 @@ class Delivery {
             continue;
           }
         }
-        m.offer.value = std::addressof(offered);
+        m.offer().value = std::addressof(offered);
         bool biases = may_bias;  // so that `may_bias` stays in a register
         const auto fate = SlowChannels::Settle(feed, m, outcome, wait, biases,
                                                channel.kMoves);
@@ -267,13 +267,13 @@ class Delivery {
     Policy& policy = *m.policy();
     Biases biases = Biases::kNone;
     if constexpr (kCopiedAsBytes<T>) {
-      if (channel.Overwrite(feed.turnstile, m.offer, value)) {
+      if (channel.Overwrite(feed.turnstile, m.offer(), value)) {
         policy.evicted.Add();
         return true;
       }
       biases = may_bias ? Biases::kMake : Biases::kKeep;
     }
-    m.offer.value = std::addressof(value);
+    m.offer().value = std::addressof(value);
     return policy.actions->replace(feed, m, policy, biases);
   }
 

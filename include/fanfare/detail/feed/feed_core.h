@@ -369,9 +369,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // holder of the turn will drop it.
   FANFARE_COLD Ref<Member> Detach(Member& member, TakeCopy* take,
                                   void* to) noexcept {
-    if (member.channel().RevokeSend(member.offer)) {
-      if (member.offer.owns_value && take != nullptr) take(member, to);
-      member.offer.waker->Completed(member.offer);
+    if (member.channel().RevokeSend(member.offer())) {
+      if (member.offer().owns_value && take != nullptr) take(member, to);
+      member.offer().waker->Completed(member.offer());
     }
     const std::lock_guard lock(turnstile.mutex());
     if (members.BeginRemove(member)) {
@@ -407,7 +407,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (waits_for_ == nullptr) return false;
     for (Member* m = waits_for_->first(); m != nullptr; m = m->next_pending) {
       if (m->listed && RunningScope::Consumes(send.runs, m->channel()) &&
-          m->channel().Look(m->offer).queued) {
+          m->channel().Look(m->offer()).queued) {
         send.deadlocked = Ref<Member>::Share(m);
         send.where = m->where();
         return true;

@@ -43,11 +43,11 @@ class FeedHistory final : public History {
     std::size_t count = std::min({policy.replay, count_, room});
     for (std::size_t i = next_ + ring_.size() - count; count > 0; --count) {
       T copy(*ring_[i++ % ring_.size()]);
-      Outcome outcome = channel.TrySend(member.offer, copy);
+      Outcome outcome = channel.TrySend(member.offer(), copy);
       if (outcome == Outcome::kPending && replaces) {
         bool evicted = false;
-        member.offer.value = std::addressof(copy);
-        outcome = policy.replace(channel, member.offer, owner, Biases::kNone,
+        member.offer().value = std::addressof(copy);
+        outcome = policy.replace(channel, member.offer(), owner, Biases::kNone,
                                  evicted);
         if (evicted) policy.evicted.Add();
       }

@@ -39,9 +39,9 @@ class FeedSubscription final : public Member {
   }
 
   // Makes a copy for this subscription's channel. The caller must hold no lock.
-  T& MakeCopy(const T& value) {
-    T* const copy = std::construct_at(copy_.get(), value);
-    offer.owns_value = true;
+  T& MakeCopy(const T& original) {
+    T* const copy = std::construct_at(copy_.get(), original);
+    offer().owns_value = true;
     return *copy;
   }
 
@@ -73,12 +73,12 @@ class FeedSubscription final : public Member {
  private:
   static void TakeCopy(Member& member, void* to) noexcept {
     static_cast<std::optional<T>*>(to)->emplace(
-        std::move(*static_cast<T*>(member.offer.value)));
+        std::move(*static_cast<T*>(member.offer().value)));
     member.DestroyCopy();
   }
   void DestroyOwnedCopy() noexcept override {
     if constexpr (!kCopiedAsBytes<T>) {
-      offer.owns_value = false;
+      offer().owns_value = false;
       std::destroy_at(copy_.get());
     }
   }

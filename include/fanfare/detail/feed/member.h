@@ -17,14 +17,45 @@ namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 class FeedCore;
 
-class Member : public SubscriptionState {
+// A ListedSubscription is what a feed's set needs of a subscription.
+class ListedSubscription : public SubscriptionState {
+ public:
+  [[nodiscard]] FeedCore& feed() const noexcept { return *feed_; }
+  [[nodiscard]] ChannelEnds& channel() const noexcept { return *channel_; }
+
+ protected:
+  ListedSubscription(FeedCore* feed, ChannelEnds* channel) noexcept
+      : listed(false), joining(false), feed_(feed), channel_(channel) {}
+
+ public:
+  // The small members stand where they fit into padding.
+  // For Membership, guarded by its mutex: whether the member has not ended, and
+  // whether it is still joining.
+  bool listed : 1;
+  bool joining : 1;
+  // For the set (dense_set.h): the member's index there.
+  std::uint32_t index = 0;
+
+ private:
+  FeedCore* const feed_;
+  ChannelEnds* const channel_;
+};
+
+// The Operation is the offer of the Send in progress: the send that the channel
+// sees. It is a base, so that the member can be found from it. What a Send
+// needs for a channel that is not ready stands beside it.
+class Member : public ListedSubscription, public Operation {
  public:
   using SubscriptionState::Finish;
 
   ~Member() override { delete policy(); }
 
-  [[nodiscard]] FeedCore& feed() const noexcept { return *feed_; }
-  [[nodiscard]] ChannelEnds& channel() const noexcept { return *channel_; }
+  [[nodiscard]] Operation& offer() noexcept { return *this; }
+  [[nodiscard]] const Operation& offer() const noexcept { return *this; }
+  // Returns the member that makes the offer.
+  [[nodiscard]] static Member& Of(Operation& offer) noexcept {
+    return static_cast<Member&>(offer);
+  }
 
   // Returns null if the subscription has no options.
   [[nodiscard]] Policy* policy() const noexcept {
@@ -71,26 +102,17 @@ class Member : public SubscriptionState {
   }
   // Destroys the copy, if its channel did not take it.
   void DestroyCopy() noexcept {
-    if (offer.owns_value) DestroyOwnedCopy();
+    if (owns_value) DestroyOwnedCopy();
   }
 
  protected:
   // Takes over a counted reference to each; the derived class drops both.
   Member(FeedCore* feed, ChannelEnds* channel, Place where) noexcept
-      : listed(false),
-        joining(false),
+      : ListedSubscription(feed, channel),
         line_(IsLine(where.line) ? where.line : 1),
-        feed_(feed),
-        channel_(channel),
         options_{where.file} {}
 
   virtual void DestroyOwnedCopy() noexcept = 0;
-
- public:
-  // For Membership, guarded by its mutex: whether the member has not ended, and
-  // whether it is still joining.
-  bool listed : 1;
-  bool joining : 1;
 
  private:
   // No lines have these numbers.
@@ -102,13 +124,9 @@ class Member : public SubscriptionState {
 
   [[nodiscard]] bool has_policy() const noexcept { return !IsLine(line_); }
 
-  // The small members stand where they fit into padding. A member that has a
-  // policy keeps the line there.
+  // The place of the call of Subscribe(). A member that has a policy keeps it
+  // there. A member that is leaving does not need the file any more.
   std::uint32_t line_;
-  FeedCore* const feed_;
-  ChannelEnds* const channel_;
-  // The file of the call of Subscribe(). A member that is leaving does not need
-  // it any more. A member that has a policy keeps both there.
   union {
     const char* file;
     Policy* policy;
@@ -116,10 +134,6 @@ class Member : public SubscriptionState {
   } options_;
 
  public:
-  // For the Send in progress: the send that the channel sees.
-  [[no_unique_address]] Operation offer;
-  // For the member's set (dense_set.h): its index there.
-  std::uint32_t index = 0;
   // The next member with a channel that was not ready, for the Send in progress
   // (pending_offers.h); or the next one that was removed (membership.h).
   Member* next_pending = nullptr;

@@ -120,7 +120,7 @@ class Membership {
  private:
   // Returns false if the member's channel refused the last value.
   static bool Decided(const Member& member) noexcept {
-    return member.offer.outcome != Outcome::kClosed;
+    return member.offer().outcome != Outcome::kClosed;
   }
 
   DenseSet active_;            // each with a counted reference

@@ -53,7 +53,7 @@ class PendingOffers {
   // that took the value.
   Outcome Retry(const ValueMoves& moves, Refused refused, std::size_t& taken) {
     for (; first_ != nullptr; first_ = first_->next_pending) {
-      const Outcome outcome = first_->channel().TrySend(first_->offer, moves);
+      const Outcome outcome = first_->channel().TrySend(first_->offer(), moves);
       if (outcome == Outcome::kPending) return outcome;
       if (outcome == Outcome::kDone) {
         ++taken;
@@ -74,8 +74,8 @@ class PendingOffers {
     while (first_ != nullptr) {
       Member& member = *first_;
       first_ = member.next_pending;
-      member.offer.waker = &waker;
-      const Outcome outcome = member.channel().StartSend(member.offer, moves);
+      member.offer().waker = &waker;
+      const Outcome outcome = member.channel().StartSend(member.offer(), moves);
       if (outcome == Outcome::kPending) {
         member.next_pending = std::exchange(queued, &member);
         ++count;
@@ -94,7 +94,7 @@ class PendingOffers {
   std::ptrdiff_t Withdraw(Platform::Clock::duration waited) noexcept {
     std::ptrdiff_t withdrawn = 0;
     for (Member* m = first_; m != nullptr; m = m->next_pending) {
-      if (m->channel().CancelSend(m->offer)) {
+      if (m->channel().CancelSend(m->offer())) {
         m->tally.missed.Add();
         m->tally.CountBlocked(waited);
         m->DestroyCopy();
@@ -126,21 +126,12 @@ class PendingOffers {
       m->tally.CountBlocked(waited);
     }
   }
-  // Notes that the Send has `waited` for `last`, the offer that was completed
-  // last.
-  void CountBlocked(const Operation& last,
-                    Platform::Clock::duration waited) noexcept {
-    Member* m = first_;
-    while (&m->offer != &last) m = m->next_pending;
-    m->tally.CountBlocked(waited);
-  }
-
   // Called once no other thread touches the offers: calls `refused` for those
   // that were refused.
   void EndRefused(Refused refused) {
     while (first_ != nullptr) {
       Member& member = *std::exchange(first_, first_->next_pending);
-      if (member.offer.outcome == Outcome::kClosed) refused(member);
+      if (member.offer().outcome == Outcome::kClosed) refused(member);
     }
   }
 

@@ -100,7 +100,7 @@ class SendWait {
       if (!acts_first || stop.stop_requested()) continue;
       if (actions_->on_wake(*this)) return withdrawn_;
     }
-    pending_.CountBlocked(*latch_.last(), waited());
+    Member::Of(*latch_.last()).tally.CountBlocked(waited());
     return withdrawn_;
   }
 
@@ -123,9 +123,12 @@ class SendWait {
   // For a wait without limits: throws if no other thread can receive from one
   // of the channels, so that the wait would never end.
   void CheckThatOthersReceive() const {
+    // To pass over thousands of members takes longer than many of their
+    // receives.
+    if (!MayBeTheOnlyReceiver()) return;
     for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
       if (NoOtherThreadReceives(m->channel()) &&
-          m->channel().Look(m->offer).queued) {
+          m->channel().Look(m->offer()).queued) {
         feed_.ThrowIfListed(*m);
       }
     }

@@ -79,9 +79,9 @@ class SlowActionsOf {
       if (policy == nullptr || !policy->waited_for) return false;
       // A channel that has taken the value meanwhile needs no patience until
       // the next Send finds it full.
-      policy->waited_for = m.channel().Look(m.offer).queued;
+      policy->waited_for = m.channel().Look(m.offer()).queued;
       if (!policy->waited_for || !RunsOut(wait.feed_, m, *policy) ||
-          !m.channel().CancelSend(m.offer)) {
+          !m.channel().CancelSend(m.offer())) {
         return false;
       }
       bool may_bias = false;
@@ -157,7 +157,7 @@ class SlowActionsOf {
   static Outcome Replace(FeedCore& feed, Member& member, Policy& policy,
                          Biases biases) noexcept {
     bool evicted = false;
-    const Outcome outcome = policy.replace(member.channel(), member.offer,
+    const Outcome outcome = policy.replace(member.channel(), member.offer(),
                                            feed.turnstile, biases, evicted);
     if (evicted) policy.evicted.Add();
     return outcome;

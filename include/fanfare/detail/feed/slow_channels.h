@@ -37,13 +37,13 @@ class SlowChannels {
     const FeedCore::Hold hold(feed);
     member.channel().Unbias(feed.turnstile);
     if (outcome == Outcome::kCounterpartWaits) {
-      outcome = member.channel().MatchReceiver(member.offer, moves);
+      outcome = member.channel().MatchReceiver(member.offer(), moves);
     }
     // Another feed may have made a bias since.
     if (outcome == Outcome::kBiasedElsewhere) {
       feed.LeaveFastPath();
       may_bias = false;
-      outcome = member.channel().TrySend(member.offer, moves);
+      outcome = member.channel().TrySend(member.offer(), moves);
     }
     if (outcome == Outcome::kDone) return Fate::kTaken;
     if (outcome == Outcome::kClosed) {

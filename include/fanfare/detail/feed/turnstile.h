@@ -215,7 +215,7 @@ class Turnstile : public BiasOwner {
   // neither case does the operation count as a call.
   Operation* Dequeue() noexcept {
     while (Operation* waiting = queue_.PopFront()) {
-      if (waiting->claim->Try(*waiting)) {
+      if (waiting->claim()->Try(*waiting)) {
         --in_flight_;
         return waiting;
       }
@@ -234,7 +234,7 @@ class Turnstile : public BiasOwner {
     return TakeDrained();
   }
   Operation* TakeDrained() noexcept {
-    if (drained_ != nullptr) drained_->claim->Try(*drained_);
+    if (drained_ != nullptr) drained_->claim()->Try(*drained_);
     return std::exchange(drained_, nullptr);
   }
 

@@ -124,6 +124,10 @@ inline bool NoOtherThreadReceives(const ChannelEnds& channel) noexcept {
   return Platform::IsOnlyThread() ||
          RunningScope::Consumes(RunningScope::Innermost(), channel);
 }
+// Returns whether the function above may return true for any channel.
+inline bool MayBeTheOnlyReceiver() noexcept {
+  return Platform::IsOnlyThread() || RunningScope::Innermost() != nullptr;
+}
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
 

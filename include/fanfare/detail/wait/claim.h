@@ -83,22 +83,6 @@ class Claim {
   Platform::Atomic<std::uintptr_t> state_{kOpen};
 };
 
-// Claims `theirs`, found in a queue, on behalf of `mine`, which is not queued.
-// `claim` is the claim of `mine` if `mine` may be claimed elsewhere meanwhile,
-// and null otherwise.
-inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
-                                 Operation& theirs) noexcept {
-  if (claim == nullptr) {
-    return theirs.claim == nullptr || theirs.claim->Try(theirs)
-               ? Claim::Pair::kClaimed
-               : Claim::Pair::kTheirsLost;
-  }
-  if (theirs.claim == nullptr) {
-    return claim->Try(mine) ? Claim::Pair::kClaimed : Claim::Pair::kMineLost;
-  }
-  return Claim::TryBoth(*claim, mine, *theirs.claim, theirs);
-}
-
 }}}  // namespace fanfare::FANFARE_ABI::detail
 
 #endif  // FANFARE_DETAIL_WAIT_CLAIM_H_

@@ -42,7 +42,7 @@ class CompletionCount : public Waker {
   }
 
   // Returns the operation that was completed last, after AllCompleted().
-  [[nodiscard]] const Operation* last() const noexcept { return last_; }
+  [[nodiscard]] Operation* last() const noexcept { return last_; }
 
   // Returns how many operations were completed with kClosed.
   [[nodiscard]] std::size_t refused() const noexcept {
@@ -59,7 +59,7 @@ class CompletionCount : public Waker {
 
   Platform::Atomic<std::ptrdiff_t> outstanding_{0};
   Platform::Atomic<std::size_t> refused_{0};
-  const Operation* last_ = nullptr;
+  Operation* last_ = nullptr;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -71,18 +71,22 @@ struct Operation : ListNode<Operation> {
   // For a send, the T to move from; for a receive, the std::optional<T> to
   // fill.
   void* value = nullptr;
-  // If null, taking the operation out of the queue claims it.
-  Claim* claim = nullptr;
   Waker* waker = nullptr;
-  // The next three are guarded by the channel's lock while the operation is
+  // All that follows is guarded by the channel's lock while the operation is
   // queued.
   Outcome outcome = Outcome::kPending;
   bool queued = false;
   // For a send: its channel refuses it from now on.
   bool revoked = false;
+  // Whether `waker` is a Waiter. Its claim is then the operation's, too.
+  bool has_claim : 1 = false;
   // For a send: its value is a copy for this operation alone. The thread that
   // moves from the copy must destroy it, and sets this to false.
-  bool owns_value = false;
+  bool owns_value : 1 = false;
+
+  // Returns the claim. If null, taking the operation out of the queue claims
+  // it. (Defined in waiter.h.)
+  [[nodiscard]] Claim* claim() const noexcept;
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

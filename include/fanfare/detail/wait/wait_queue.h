@@ -11,6 +11,7 @@
 #include <fanfare/detail/base/intrusive_list.h>
 #include <fanfare/detail/wait/claim.h>
 #include <fanfare/detail/wait/operation.h>
+#include <fanfare/detail/wait/waiter.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
@@ -49,7 +50,7 @@ class WaitQueue {
     for (Operation* theirs = list_.front(); theirs != nullptr;) {
       Operation* const next = List::Next(*theirs);
       // A Select never matches one of its cases with another.
-      if (claim == nullptr || claim != theirs->claim) {
+      if (claim == nullptr || claim != theirs->claim()) {
         const Claim::Pair pair = ClaimTogether(claim, mine, *theirs);
         if (pair == Claim::Pair::kMineLost) return Outcome::kLost;
         Remove(*theirs);
@@ -73,7 +74,7 @@ class WaitQueue {
     std::size_t count = 0;
     for (Operation* operation = list_.front(); operation != nullptr;) {
       Operation* const next = List::Next(*operation);
-      if (chooses(*operation) && operation->claim->Try(*operation)) {
+      if (chooses(*operation) && operation->claim()->Try(*operation)) {
         Remove(*operation);
         operation->outcome = Outcome::kClosed;
         closed.PushBack(*operation);
@@ -88,7 +89,8 @@ class WaitQueue {
   // lock.
   void CloseAll(IntrusiveList<Operation>& closed) noexcept {
     while (Operation* operation = PopFront()) {
-      if (operation->claim != nullptr && !operation->claim->Try(*operation)) {
+      if (operation->claim() != nullptr &&
+          !operation->claim()->Try(*operation)) {
         continue;
       }
       operation->outcome = Outcome::kClosed;

@@ -19,8 +19,8 @@ class Waiter : public Waker {
  public:
   // Makes `operation` one of the operations that this waiter waits for.
   void Attach(Operation& operation) noexcept {
-    operation.claim = &claim;
     operation.waker = this;
+    operation.has_claim = true;
     operation.outcome = Outcome::kPending;
   }
 
@@ -34,6 +34,27 @@ class Waiter : public Waker {
  protected:
   ~Waiter() = default;
 };
+
+inline Claim* Operation::claim() const noexcept {
+  return has_claim ? &static_cast<Waiter*>(waker)->claim : nullptr;
+}
+
+// Claims `theirs`, found in a queue, on behalf of `mine`, which is not queued.
+// `claim` is the claim of `mine` if `mine` may be claimed elsewhere meanwhile,
+// and null otherwise.
+inline Claim::Pair ClaimTogether(Claim* claim, Operation& mine,
+                                 Operation& theirs) noexcept {
+  Claim* const their_claim = theirs.claim();
+  if (claim == nullptr) {
+    return their_claim == nullptr || their_claim->Try(theirs)
+               ? Claim::Pair::kClaimed
+               : Claim::Pair::kTheirsLost;
+  }
+  if (their_claim == nullptr) {
+    return claim->Try(mine) ? Claim::Pair::kClaimed : Claim::Pair::kMineLost;
+  }
+  return Claim::TryBoth(*claim, mine, *their_claim, theirs);
+}
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
 
