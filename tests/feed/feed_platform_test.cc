@@ -209,16 +209,16 @@ TEST_CASE(
 }
 
 TEST_CASE("F1 F5: no Send keeps others off its list for long") {
-  constexpr std::size_t kCount = 200;
+  const std::size_t count = GENERATE(200U, 2000U);
   const bool wait = GENERATE(false, true);
   Feed<int> feed;
-  Audience<int> audience(feed, kCount, 0);
+  Audience<int> audience(feed, count, 0);
   const Channel<int> late;
   Subscription made;
   std::atomic<bool> changed{false};
   Sending sending([&] {
-    // While it holds the lock of the 100th channel, it waits for others.
-    counting::due = counting::taken + kCount / 2;
+    // While it holds the lock of a channel in the middle, it waits for others.
+    counting::due = counting::taken + count / 2;
     counting::then = [&] {
       InThread change([&] {
         made = feed.Subscribe(late);
@@ -230,7 +230,7 @@ TEST_CASE("F1 F5: no Send keeps others off its list for long") {
     return wait ? feed.Send(1) : feed.TrySend(1);
   });
   AwaitThat([&] { return changed.load(); });
-  CHECK(feed.subscriber_count() == kCount);
+  CHECK(feed.subscriber_count() == count);
   feed.Close();
   CHECK(sending.Get() == 0);
 }

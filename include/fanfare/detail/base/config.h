@@ -29,12 +29,15 @@
 
 // FANFARE_COLD marks slow paths, which are kept out of line so that the fast
 // path can be inlined. FANFARE_ALWAYS_INLINE marks fast paths, which compilers
-// would not inline if they are called in many places.
+// would not inline if they are called in many places. FANFARE_NOINLINE marks
+// what is inlined nowhere.
 #if defined(__GNUC__)
 #define FANFARE_COLD [[gnu::cold, gnu::noinline]]
+#define FANFARE_NOINLINE [[gnu::noinline]]
 #define FANFARE_ALWAYS_INLINE [[gnu::always_inline]] inline
 #else
 #define FANFARE_COLD
+#define FANFARE_NOINLINE
 #define FANFARE_ALWAYS_INLINE inline
 #endif
 

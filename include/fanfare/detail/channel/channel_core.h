@@ -99,7 +99,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // kCounterpartWaits, and has no effect, if a receive waits. If T is copied as
   // bytes, reads `send` only if a send was revoked, and writes to it only if it
   // is refused. (So a feed leaves the memory of its subscribers alone.)
-  Outcome TryStore(Operation& send, T& value) noexcept {
+  FANFARE_ALWAYS_INLINE Outcome TryStore(Operation& send, T& value) noexcept {
     const LockGuard lock(back_.lock);
     return SendAtBack(send, value);
   }
@@ -112,7 +112,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   FANFARE_ALWAYS_INLINE Outcome TryStoreInTurn(BiasOwner& owner, bool may_bias,
                                                Operation& send,
                                                T& value) noexcept {
-    if (back_.lock.BiasedTo(owner)) {
+    if (back_.lock.BiasedTo(owner)) [[likely]] {
       // The channel is not closed, and no receive is queued: either would have
       // revoked the bias. (But some send may have been revoked before it.)
       if (back_.refuses && send.revoked) return Refuse(send);
@@ -363,8 +363,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       put(std::as_const(value));
     } else {
       put(std::move(value));
-      if (send.owns_value) {
-        send.owns_value = false;
+      if (std::exchange(send.owns_value, false)) {
         std::destroy_at(std::addressof(value));
       }
     }

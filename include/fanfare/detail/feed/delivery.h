@@ -47,12 +47,25 @@ class Delivery {
   // V is const T if the caller's object must stay as it is, else T. The
   // `limits` of the wait are nothing, a deadline, or a deadline and a stop
   // token. Returns how many channels took the value.
+  //
+  // The turn is taken before a function is called: the exchange waits for all
+  // stores before it, also for those that save registers.
   template <typename V, typename... Limits>
-  static std::size_t Send(FeedCore& feed, V& value, Waits waits,
-                          const Limits&... limits) {
-    if (!feed.turnstile.TryEnter()) {
-      return SendQueued(feed, value, waits, limits...);
-    }
+  FANFARE_ALWAYS_INLINE static std::size_t Send(FeedCore& feed, V& value,
+                                                Waits waits,
+                                                const Limits&... limits) {
+    return feed.turnstile.TryEnter()
+               ? SendInTurn(feed, value, waits, limits...)
+               : SendQueued(feed, value, waits, limits...);
+  }
+
+ private:
+  using Entry = DenseSet::Entry;
+
+  template <typename V, typename... Limits>
+  FANFARE_NOINLINE static std::size_t SendInTurn(FeedCore& feed, V& value,
+                                                 Waits waits,
+                                                 const Limits&... limits) {
     // Destroyed in the opposite order: `sent` without the turn.
     SentValue<T> sent;
     const FeedCore::Turn turn(feed, std::adopt_lock);  // leaves it at the end
@@ -63,15 +76,13 @@ class Delivery {
     T& offered = Begin(feed, value, sent, count);
     const bool wait = waits == Waits::kForAll;
     std::size_t missed = 0;
-    const Entry* const entry = OfferToFew(feed, offered, count, wait, missed);
+    const Entry* const entry =
+        OfferWhileReady(feed, offered, count, wait, missed);
     if (entry == nullptr) [[likely]]  // that was all
       return taken = count - missed;
     OfferRest(entry, missed, feed, offered, wait, taken, limits...);
     return taken;
   }
-
- private:
-  using Entry = DenseSet::Entry;
 
   // Gives an rvalue back if no channel has taken it.
   template <typename V>
@@ -120,6 +131,10 @@ class Delivery {
 
   // The remaining functions are for the thread that has the turn.
 
+  FANFARE_COLD static void WillTakeLong(FeedCore& feed) noexcept {
+    feed.turnstile.MarkSlowExit();
+  }
+
   template <typename V>
   static void OfferQueued(FeedCore& feed, Queued& send, V& value) {
     T& offered = Begin(feed, value, send.sent, feed.members.active().size());
@@ -139,14 +154,16 @@ class Delivery {
       // The object is the library's own, and not const.
       const_cast<T&>(value).number = feed.sent() + 1;
     }
-    // A copy is user code, and may take long.
-    if (!kCopiedAsBytes<T> && std::is_const_v<V>) feed.turnstile.MarkSlowExit();
+    // A copy is user code.
+    if (!kCopiedAsBytes<T> && (std::is_const_v<V> || count > 1)) {
+      WillTakeLong(feed);
+    }
     T& offered = sent.Take(value, count);
     feed.CountValue(std::addressof(offered));
     return offered;
   }
 
-  // What is left to do after OfferToFew().
+  // What is left to do after OfferWhileReady().
   template <typename... Limits>
   FANFARE_COLD static void OfferRest(const Entry* entry, std::size_t missed,
                                      FeedCore& feed, T& offered, bool wait,
@@ -162,15 +179,18 @@ class Delivery {
   // The ordinary case: offers the value to the `count` members, one after the
   // other, up to the first that needs more. Returns the entry of that member,
   // with which Offer() goes on, or null if there is none. Adds to `missed` the
-  // number of channels that the value missed. Handles up to kFew members, or
-  // one if user code copies T (the last one needs no copy); if there are more,
-  // returns the first entry at once. (A function of its own, short enough to be
-  // inlined.)
-  FANFARE_ALWAYS_INLINE static const Entry* OfferToFew(
+  // number of channels that the value missed. Handles up to kMaxBiased members,
+  // or one if user code copies T (the last one needs no copy); if there are
+  // more, returns the first entry at once. (A function of its own, short enough
+  // to be inlined.)
+  FANFARE_ALWAYS_INLINE static const Entry* OfferWhileReady(
       FeedCore& feed, T& value, std::size_t count, bool wait,
       std::size_t& missed) noexcept {
     const Entry* entry = feed.members.active().begin();
-    if (count > (kCopiedAsBytes<T> ? kFew : 1)) return entry;
+    if (count > (kCopiedAsBytes<T> ? kFew : 1)) [[unlikely]] {
+      if (!kCopiedAsBytes<T> || count > kMaxBiased) return entry;
+      WillTakeLong(feed);
+    }
     for (const Entry* const end = entry + count; entry != end; ++entry) {
       auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
       Member& m = *entry->member;
@@ -196,14 +216,14 @@ class Delivery {
     const DenseSet& members = feed.members.active();
     const Entry* const end = members.end();
     PendingOffers pending;
-    if (members.size() > kFew) feed.turnstile.MarkSlowExit();
+    if (members.size() > kFew) WillTakeLong(feed);
     bool may_bias = members.size() <= kMaxBiased;
     if (!may_bias) feed.RevokeBiases();
     try {
       while (entry != end) {
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
         Member& m = *entry->member;
-        T& offered = ValueFor(feed, m, value, ++entry == end);
+        T& offered = ValueFor(m, value, ++entry == end);
         // Bytes are replaced once the channel was found full; for other values
         // that would take one lock more.
         if (!kCopiedAsBytes<T> && m.replaces_at_once() &&
@@ -280,13 +300,11 @@ class Delivery {
   // Returns what a subscriber's channel should take. That is the value itself
   // if it is copied late or moved to the last channel. Otherwise it is a copy,
   // made here by the sender's thread and outside all locks.
-  static T& ValueFor(FeedCore& feed, Member& member, T& value, bool last) {
+  static T& ValueFor(Member& member, T& value, bool last) {
     if constexpr (kCopiedAsBytes<T>) {
       return value;
     } else {
       if (last) return value;
-      // A copy is user code, and may take long.
-      feed.turnstile.MarkSlowExit();
       return static_cast<FeedSubscription<T>&>(member).MakeCopy(value);
     }
   }

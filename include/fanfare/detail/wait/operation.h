@@ -77,12 +77,12 @@ struct Operation : ListNode<Operation> {
   Outcome outcome = Outcome::kPending;
   bool queued = false;
   // For a send: its channel refuses it from now on.
-  bool revoked = false;
+  bool revoked : 1 = false;
   // Whether `waker` is a Waiter. Its claim is then the operation's, too.
   bool has_claim : 1 = false;
   // For a send: its value is a copy for this operation alone. The thread that
   // moves from the copy must destroy it, and sets this to false.
-  bool owns_value : 1 = false;
+  bool owns_value = false;
 
   // Returns the claim. If null, taking the operation out of the queue claims
   // it. (Defined in waiter.h.)
