@@ -17,8 +17,9 @@
 // only at run time, pass a std::span<SelectCase>.
 //
 // A hand-written loop must test for kNoCase, which Select returns at once when
-// no case can become ready any more. The first of these loops neither blocks
-// nor ends once `orders` is closed:
+// no case can become ready any more. The first of these loops would neither
+// block nor end once `orders` is closed. The compiler warns of it, because the
+// result is [[nodiscard]] if none of the cases outlasts its channel:
 //
 //   while (running) Select(OnReceive(orders, book));              // wrong
 //   while (Select(OnReceive(orders, book)) != kNoCase) continue;  // right
@@ -188,10 +189,24 @@ template <typename Handler = detail::NoHandler>
 /// never ready while the Select waits. Allocates nothing.
 /// (S1, S4, S5, S8)
 template <typename... Cases>
-  requires(std::derived_from<Cases, detail::Case>&&...)
+  requires(detail::SomeCaseLasts<Cases...>)
 std::size_t Select(Cases... cases) {
   static_assert((std::size_t{detail::kIsDefaultCase<Cases>} + ... + 0) <= 1,
                 "fanfare: a Select takes at most one OnDefault");
+  std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
+  return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
+}
+
+/// Does the same if every case is an OnSend, or an OnReceive with a handler for
+/// a T alone.
+///
+/// The result must not be ignored. Once all the channels are closed, Select
+/// returns kNoCase at once and calls no handler: a loop that did not look at
+/// the result would spin. (S4)
+template <typename... Cases>
+  requires(detail::NoCaseLasts<Cases...>)
+[[nodiscard("a loop must end at kNoCase, or be a SelectLoop")]] std::size_t
+Select(Cases... cases) {
   std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
@@ -243,8 +258,9 @@ class SelectCase;
 
 /// Performs exactly one of any number of cases and calls its handler.
 ///
-/// Blocks, and returns the index, as Select() above does. A SelectCase must not
-/// be used by two Selects at the same time.
+/// Blocks, and returns the index, as Select() above does. The result must not
+/// be ignored: each of the cases may be one that ends with its channel. A
+/// SelectCase must not be used by two Selects at the same time.
 ///
 /// \throws std::invalid_argument if more than one case is an OnDefault, and
 /// std::bad_alloc. No case has been performed then.
@@ -256,7 +272,8 @@ class SelectCase;
 // This is a template so that a program that does not call it does not spend
 // time to compile it.
 template <typename Pointers = std::vector<detail::Case*>>
-std::size_t Select(std::span<SelectCase> cases);
+[[nodiscard("a loop must end at kNoCase")]] std::size_t Select(
+    std::span<SelectCase> cases);
 
 /// Holds one case of a Select that is put together at run time; the equivalent
 /// of Go's reflect.SelectCase.

@@ -246,7 +246,7 @@ TEST_CASE("S9 S1: an end is chosen before a default, wherever both stand") {
         if (order[i] == 1) cases[i] = OnReceive(empty, [](int) {});
         if (order[i] == 2) cases[i] = OnEnd(subscription, [&] { ++ends; });
       }
-      Select(cases);
+      REQUIRE(order.at(Select(cases)) == 2);
       REQUIRE(ends == 1);
     }
   } while (std::next_permutation(order.begin(), order.end()));

@@ -350,6 +350,23 @@ inline constexpr bool kIsDefaultCase = false;
 template <typename Handler>
 inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
 
+// False for a case that is never ready once its channel is closed, and calls no
+// handler then. True for every other kind of case.
+template <typename C>
+inline constexpr bool kLasts = true;
+template <typename T, typename OnValue, typename OnClosed>
+inline constexpr bool
+    kLasts<ReceiveCase<T, OnClosedChannel::kNever, OnValue, OnClosed>> = false;
+template <typename T, typename Value, typename Handler>
+inline constexpr bool kLasts<SendCase<T, Value, Handler>> = false;
+
+template <typename... Cases>
+concept SomeCaseLasts = (std::derived_from<Cases, Case> && ...) &&
+                        (kLasts<Cases> || ...);
+template <typename... Cases>
+concept NoCaseLasts = (std::derived_from<Cases, Case> && ...) &&
+                      (!kLasts<Cases> && ...);
+
 // True for a case that refers to an rvalue of the caller, which the case leaves
 // alone unless it is sent. Undefined: such a case must not outlive the
 // expression that made it.
