@@ -73,13 +73,16 @@ inline constexpr std::size_t kNoCase = static_cast<std::size_t>(-1);
 /// A handler that can be called with both gets the optional. On a nil receiver
 /// the case is never ready.
 ///
+/// A receive from Subscription::Err() comes after every other OnReceive, as
+/// OnEnd() does, but it does not end a SelectLoop.
+///
 /// The call does not compile in two cases:
 /// - `std::optional<T>` converts to `T`, as it does for std::any. The handler
 ///   would be ambiguous.
 /// - The handler takes a `std::exception_ptr` alone. It would not learn of the
 ///   end of a subscription; use OnEnd.
 ///
-/// The overload with two handlers accepts any T. (S2)
+/// The overload with two handlers accepts any T. (S2, S9)
 template <typename T, typename Handler>
 [[nodiscard("pass the case to Select")]] auto OnReceive(
     const Receiver<T>& receiver, Handler&& handler);
@@ -88,7 +91,8 @@ template <typename T, typename Handler>
 /// value and for the end of the channel.
 ///
 /// The case calls `on_value(T)` with a value, and `on_closed()` if the channel
-/// is closed and empty. (S2)
+/// is closed and empty. A receive from Subscription::Err() comes after every
+/// other OnReceive. (S2, S9)
 template <typename T, typename OnValue, typename OnClosed>
 [[nodiscard("pass the case to Select")]] auto OnReceive(
     const Receiver<T>& receiver, OnValue&& on_value, OnClosed&& on_closed);
@@ -118,9 +122,10 @@ template <typename T, typename U, typename Handler = detail::NoHandler>
 /// `subscription` is a Subscription, or any source that has the same Err(). The
 /// case does not refer to `subscription`.
 ///
-/// OnEnd is chosen only if no OnReceive of the same Select is ready. Therefore
-/// a value that was delivered before the end is received before it. As long as
-/// some OnReceive is ready each time, the end is not reported.
+/// OnEnd is chosen only if no OnReceive of the same Select is ready. (One from
+/// Subscription::Err() does not count, because it reports an end as well.)
+/// Therefore a value that was delivered before the end is received before it.
+/// As long as some OnReceive is ready each time, the end is not reported.
 ///
 /// \throws std::bad_alloc if Err() throws it.
 /// (S9, L4)
@@ -170,9 +175,10 @@ template <typename Handler = detail::NoHandler>
 /// Performs exactly one of the cases and calls its handler.
 ///
 /// Blocks until a case is ready. If several cases are ready, expired timeouts
-/// and requested stops included, the choice is uniformly random. OnEnd is the
-/// exception: it comes after every OnReceive. The handler runs in this thread,
-/// outside all locks.
+/// and requested stops included, the choice is uniformly random. The end of a
+/// subscription is the exception: an OnEnd, and an OnReceive from
+/// Subscription::Err(), come after every other OnReceive. The handler runs in
+/// this thread, outside all locks.
 ///
 /// A case must be written inside the call, because it can be neither copied nor
 /// moved.
@@ -187,7 +193,7 @@ template <typename Handler = detail::NoHandler>
 /// Takes one lock for each case that is polled, or five for each case if the
 /// Select blocks. Takes as many again each time a case turns into one that is
 /// never ready while the Select waits. Allocates nothing.
-/// (S1, S4, S5, S8)
+/// (S1, S4, S5, S8, S9)
 template <typename... Cases>
   requires(detail::SomeCaseLasts<Cases...>)
 std::size_t Select(Cases... cases) {
