@@ -17,8 +17,9 @@
 // only at run time, pass a std::span<SelectCase>.
 //
 // A hand-written loop must test for kNoCase, which Select returns at once when
-// no case can become ready any more. The first of these loops neither blocks
-// nor ends once `orders` is closed:
+// no case can become ready any more. The first of these loops would neither
+// block nor end once `orders` is closed. The compiler warns of it, because the
+// result is [[nodiscard]] if none of the cases outlasts its channel:
 //
 //   while (running) Select(OnReceive(orders, book));              // wrong
 //   while (Select(OnReceive(orders, book)) != kNoCase) continue;  // right
@@ -72,13 +73,16 @@ inline constexpr std::size_t kNoCase = static_cast<std::size_t>(-1);
 /// A handler that can be called with both gets the optional. On a nil receiver
 /// the case is never ready.
 ///
+/// A receive from Subscription::Err() comes after every other OnReceive, as
+/// OnEnd() does, but it does not end a SelectLoop.
+///
 /// The call does not compile in two cases:
 /// - `std::optional<T>` converts to `T`, as it does for std::any. The handler
 ///   would be ambiguous.
 /// - The handler takes a `std::exception_ptr` alone. It would not learn of the
 ///   end of a subscription; use OnEnd.
 ///
-/// The overload with two handlers accepts any T. (S2)
+/// The overload with two handlers accepts any T. (S2, S9)
 template <typename T, typename Handler>
 [[nodiscard("pass the case to Select")]] auto OnReceive(
     const Receiver<T>& receiver, Handler&& handler);
@@ -87,7 +91,8 @@ template <typename T, typename Handler>
 /// value and for the end of the channel.
 ///
 /// The case calls `on_value(T)` with a value, and `on_closed()` if the channel
-/// is closed and empty. (S2)
+/// is closed and empty. A receive from Subscription::Err() comes after every
+/// other OnReceive. (S2, S9)
 template <typename T, typename OnValue, typename OnClosed>
 [[nodiscard("pass the case to Select")]] auto OnReceive(
     const Receiver<T>& receiver, OnValue&& on_value, OnClosed&& on_closed);
@@ -117,9 +122,10 @@ template <typename T, typename U, typename Handler = detail::NoHandler>
 /// `subscription` is a Subscription, or any source that has the same Err(). The
 /// case does not refer to `subscription`.
 ///
-/// OnEnd is chosen only if no OnReceive of the same Select is ready. Therefore
-/// a value that was delivered before the end is received before it. As long as
-/// some OnReceive is ready each time, the end is not reported.
+/// OnEnd is chosen only if no OnReceive of the same Select is ready. (One from
+/// Subscription::Err() does not count, because it reports an end as well.)
+/// Therefore a value that was delivered before the end is received before it.
+/// As long as some OnReceive is ready each time, the end is not reported.
 ///
 /// \throws std::bad_alloc if Err() throws it.
 /// (S9, L4)
@@ -169,9 +175,10 @@ template <typename Handler = detail::NoHandler>
 /// Performs exactly one of the cases and calls its handler.
 ///
 /// Blocks until a case is ready. If several cases are ready, expired timeouts
-/// and requested stops included, the choice is uniformly random. OnEnd is the
-/// exception: it comes after every OnReceive. The handler runs in this thread,
-/// outside all locks.
+/// and requested stops included, the choice is uniformly random. The end of a
+/// subscription is the exception: an OnEnd, and an OnReceive from
+/// Subscription::Err(), come after every other OnReceive. The handler runs in
+/// this thread, outside all locks.
 ///
 /// A case must be written inside the call, because it can be neither copied nor
 /// moved.
@@ -186,12 +193,26 @@ template <typename Handler = detail::NoHandler>
 /// Takes one lock for each case that is polled, or five for each case if the
 /// Select blocks. Takes as many again each time a case turns into one that is
 /// never ready while the Select waits. Allocates nothing.
-/// (S1, S4, S5, S8)
+/// (S1, S4, S5, S8, S9)
 template <typename... Cases>
-  requires(std::derived_from<Cases, detail::Case>&&...)
+  requires(detail::SomeCaseLasts<Cases...>)
 std::size_t Select(Cases... cases) {
   static_assert((std::size_t{detail::kIsDefaultCase<Cases>} + ... + 0) <= 1,
                 "fanfare: a Select takes at most one OnDefault");
+  std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
+  return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
+}
+
+/// Does the same if every case is an OnSend, or an OnReceive with a handler for
+/// a T alone.
+///
+/// The result must not be ignored. Once all the channels are closed, Select
+/// returns kNoCase at once and calls no handler: a loop that did not look at
+/// the result would spin. (S4)
+template <typename... Cases>
+  requires(detail::NoCaseLasts<Cases...>)
+[[nodiscard("a loop must end at kNoCase, or be a SelectLoop")]] std::size_t
+Select(Cases... cases) {
   std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
@@ -243,8 +264,9 @@ class SelectCase;
 
 /// Performs exactly one of any number of cases and calls its handler.
 ///
-/// Blocks, and returns the index, as Select() above does. A SelectCase must not
-/// be used by two Selects at the same time.
+/// Blocks, and returns the index, as Select() above does. The result must not
+/// be ignored: each of the cases may be one that ends with its channel. A
+/// SelectCase must not be used by two Selects at the same time.
 ///
 /// \throws std::invalid_argument if more than one case is an OnDefault, and
 /// std::bad_alloc. No case has been performed then.
@@ -256,7 +278,8 @@ class SelectCase;
 // This is a template so that a program that does not call it does not spend
 // time to compile it.
 template <typename Pointers = std::vector<detail::Case*>>
-std::size_t Select(std::span<SelectCase> cases);
+[[nodiscard("a loop must end at kNoCase")]] std::size_t Select(
+    std::span<SelectCase> cases);
 
 /// Holds one case of a Select that is put together at run time; the equivalent
 /// of Go's reflect.SelectCase.

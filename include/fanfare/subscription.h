@@ -129,13 +129,14 @@ class Subscription {
   /// takes the error.
   ///
   /// To wait for the end together with something else, pass
-  /// `OnEnd(subscription, handler)` to Select() (select.h), which comes after
-  /// the values that are queued. An OnReceive on this channel would be chosen
-  /// at random among what is ready. Such values would then be lost.
+  /// `OnEnd(subscription, handler)` to Select() (select.h). OnEnd comes after
+  /// the values that are queued. So does an OnReceive on this channel, unless
+  /// the subscription wraps a user-defined source: then this is the channel of
+  /// that source, and the choice is random.
   ///
   /// \throws std::bad_alloc on the first call only. The subscription is not
   /// affected, and the next call tries again.
-  /// (U1)
+  /// (U1, S9)
   [[nodiscard]] Receiver<std::exception_ptr> Err() const {
     return detail::Access::Make<Receiver<std::exception_ptr>>(
         state_ ? state_->Err() : detail::ClosedErr());

@@ -768,12 +768,11 @@ TEST_CASE("chan 39: a received value may be thrown away in any way") {
     switch (way_to_receive) {
       case 0:
         static_cast<void>(channel.Receive());
-        break;
+        return std::size_t{0};
       case 1:
-        Select(OnReceive(channel, ignore));
-        break;
+        return Select(OnReceive(channel, ignore));
       default:
-        Select(OnReceive(channel, ignore), OnReceive(not_sent, Never()));
+        return Select(OnReceive(channel, ignore), OnReceive(not_sent, Never()));
     }
   });
   AwaitReceivers(channel, 1);
@@ -787,7 +786,7 @@ TEST_CASE("chan 39: a received value may be thrown away in any way") {
     default:
       CHECK(Select(OnSend(channel, 1), OnSend(not_received, 1, Never())) == 0);
   }
-  receiving.Get();
+  CHECK(receiving.Get() == 0);
   CHECK(channel.waiting_receivers() == 0);
   CHECK(not_sent.waiting_receivers() == 0);
 }
@@ -802,8 +801,10 @@ TEST_CASE("chan 40: of four sends in a Select only one happens") {
   const Channel<int> all;
   InThread sending([&] {
     for (int i = 0; i < kValues; ++i) {
-      Select(OnSend(lanes[0], i), OnSend(lanes[1], i), OnSend(lanes[2], i),
-             OnSend(lanes[3], i));
+      if (Select(OnSend(lanes[0], i), OnSend(lanes[1], i), OnSend(lanes[2], i),
+                 OnSend(lanes[3], i)) == kNoCase) {
+        break;
+      }
     }
     for (const Channel<int>& lane : lanes) lane.Close();
   });
@@ -905,11 +906,11 @@ TEST_CASE("chan 43: two threads that send and receive on one channel") {
         if (value == me) ++tally.own;
       };
       for (int i = 0; i < kTimes; ++i) {
-        if (me == 0 || i % 2 == 0) {
-          Select(OnSend(channel, me, sent), OnReceive(channel, take));
-        } else {
-          Select(OnReceive(channel, take), OnSend(channel, me, sent));
-        }
+        const std::size_t index =
+            me == 0 || i % 2 == 0
+                ? Select(OnSend(channel, me, sent), OnReceive(channel, take))
+                : Select(OnReceive(channel, take), OnSend(channel, me, sent));
+        if (index == kNoCase) break;
       }
       return tally;
     };
@@ -956,10 +957,12 @@ TEST_CASE("chan 44: four channels, with Select and without, from both sides") {
         sum += i;
         if (++sent[k] == kEach) open[k] = {};
       };
-      Select(OnSend(open[3], i, [&] { count(3); }),
-             OnSend(open[2], i, [&] { count(2); }),
-             OnSend(open[0], i, [&] { count(0); }),
-             OnSend(open[1], i, [&] { count(1); }));
+      if (Select(OnSend(open[3], i, [&] { count(3); }),
+                 OnSend(open[2], i, [&] { count(2); }),
+                 OnSend(open[0], i, [&] { count(0); }),
+                 OnSend(open[1], i, [&] { count(1); })) == kNoCase) {
+        break;
+      }
     }
     return sum;
   });
@@ -973,10 +976,13 @@ TEST_CASE("chan 44: four channels, with Select and without, from both sides") {
         sum += value;
         if (++received[k] == kEach) open[k] = {};
       };
-      Select(OnReceive(open[0], [&](int value) { count(0, value); }),
-             OnReceive(open[1], [&](int value) { count(1, value); }),
-             OnReceive(open[2], [&](int value) { count(2, value); }),
-             OnReceive(open[3], [&](int value) { count(3, value); }));
+      if (Select(OnReceive(open[0], [&](int value) { count(0, value); }),
+                 OnReceive(open[1], [&](int value) { count(1, value); }),
+                 OnReceive(open[2], [&](int value) { count(2, value); }),
+                 OnReceive(open[3], [&](int value) { count(3, value); })) ==
+          kNoCase) {
+        break;
+      }
     }
     return sum;
   });
@@ -1009,8 +1015,8 @@ TEST_CASE("chan 45: two that are always ready are chosen equally often") {
     for (bool going = true; going;) {
       int chosen = 0;
       const auto take = [&](int value) { chosen = value; };
-      Select(OnReceive(silent, take), OnReceive(mute, take),
-             OnReceive(one, take), OnReceive(two, take));
+      going = Select(OnReceive(silent, take), OnReceive(mute, take),
+                     OnReceive(one, take), OnReceive(two, take)) != kNoCase;
       Select(OnSend(output, chosen),
              OnReceive(done, [&](std::optional<Signal>) { going = false; }));
     }
@@ -1038,7 +1044,7 @@ TEST_CASE("chan 46: of two sends on one channel either happens") {
     return ones;
   });
   for (int i = 0; i < kTimes; ++i) {
-    Select(OnSend(channel, 1), OnSend(channel, 0));
+    CHECK(Select(OnSend(channel, 1), OnSend(channel, 0)) != kNoCase);
   }
   const int ones = receiving.Get();
   CHECK(ones > kTimes / 10);
@@ -1130,14 +1136,16 @@ TEST_CASE("chan 50: two pass on two values that they share") {
   a.Send(1);
   b.Send(2);
   const auto pass_on = [&] {
+    int passed = 0;
     for (int i = 0; i < kTimes; ++i) {
-      Select(OnReceive(a, [&](int value) { b.Send(value); }),
-             OnReceive(b, [&](int value) { a.Send(value); }));
+      passed += Select(OnReceive(a, [&](int value) { b.Send(value); }),
+                       OnReceive(b, [&](int value) { a.Send(value); })) < 2;
     }
+    return passed;
   };
   InThread other(pass_on);
-  pass_on();
-  other.Get();
+  CHECK(pass_on() == kTimes);
+  CHECK(other.Get() == kTimes);
   int left = 0;
   while (const auto value = a.TryReceive()) left += *value;
   while (const auto value = b.TryReceive()) left += *value;

@@ -274,21 +274,23 @@ TEST_CASE("S6: Selects that send and receive on one channel meet in pairs") {
     const Channel<std::size_t> channel;
     std::size_t sent = 0;
     std::size_t received = 0;
+    std::size_t selected = 0;
     bool met_itself = false;
     Bodies bodies;
     for (std::size_t i = 0; i < count; ++i) {
       bodies.emplace_back([&, i] {
-        Select(OnSend(channel, i, [&] { ++sent; }),
-               OnReceive(channel, [&](std::size_t value) {
-                 ++received;
-                 met_itself = met_itself || value == i;
-               }));
+        selected += Select(OnSend(channel, i, [&] { ++sent; }),
+                           OnReceive(channel, [&](std::size_t value) {
+                             ++received;
+                             met_itself = met_itself || value == i;
+                           })) < 2;
       });
     }
     run(std::move(bodies));
     CHECK_FALSE(met_itself);
     CHECK(sent == count / 2);
     CHECK(received == count / 2);
+    CHECK(selected == count);
     CHECK(NobodyWaits(channel));
   });
 }
@@ -298,11 +300,13 @@ TEST_CASE("S6: with room a Select may send to itself no value") {
   ForManyOrders([&](auto run) {
     const Channel<int> channel(capacity);
     int balance = 0;
+    int selected = 0;
     const auto select = [&] {
-      Select(OnReceive(channel, [&](int) { --balance; }),
-             OnSend(channel, 1, [&] { ++balance; }));
+      selected += Select(OnReceive(channel, [&](int) { --balance; }),
+                         OnSend(channel, 1, [&] { ++balance; })) < 2;
     };
     run({select, select, select});
+    CHECK(selected == 3);
     CHECK(CountLeft(channel) == balance);
     CHECK(NobodyWaits(channel));
   });
@@ -408,7 +412,7 @@ TEST_CASE("C8 S1: no lock is held while a user's code runs or others wake") {
            b.SendFor(value, 1s);
            a.TrySend(value);
          },
-         [&] { Select(OnSend(a, value, look), OnSend(b, value, look)); },
+         [&] { return Select(OnSend(a, value, look), OnSend(b, value, look)); },
          [&] {
            (void)a.Receive();
            Select(OnReceive(a, [&](std::optional<Hooked>) { look(); }),

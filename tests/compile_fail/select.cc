@@ -24,12 +24,29 @@ inline void GoodCode(fanfare::Receiver<std::any> any,
 // Select is found by its arguments.
 inline void FoundByArgument(fanfare::Receiver<int> number,
                             fanfare::Sender<std::string> text) {
-  Select(OnReceive(number, [](int) {}));
+  while (Select(OnReceive(number, [](int) {})) != fanfare::kNoCase) {
+  }
   SelectLoop(OnReceive(number, [](int) {}), OnSend(text, std::string()));
   std::vector<fanfare::SelectCase> cases;
   cases.push_back(OnSend(text, std::string()));
   cases.emplace_back(OnReceive(number, [](int) {}));
-  Select(cases);
+  while (Select(cases) != fanfare::kNoCase) {
+  }
+}
+
+// A statement, as one of its cases lasts longer than its channels.
+inline void Statements(fanfare::Receiver<int> number,
+                       fanfare::Sender<int> sender, std::stop_token stop) {
+  using namespace fanfare;
+  Select(OnReceive(number, [](std::optional<int>) {}));
+  Select(OnReceive(
+      number, [](int) {}, [] {}));
+  Select(OnTimeout(std::chrono::seconds(1)));
+  Select(OnTimeout(std::chrono::steady_clock::now()));
+  Select(OnStop(stop));
+  Select(OnDefault());
+  Select(OnReceive(number, [](int) {}), OnSend(sender, 1), OnStop(stop));
+  Select(OnDefault(), OnReceive(number, [](int) {}));
 }
 
 // An error can be received as any value.
@@ -127,6 +144,31 @@ void Case() { fanfare::OnTimeout(std::chrono::seconds(1)); }
 #ifdef STOP_WITHOUT_SELECT
 // expect: pass the case to Select
 void Case(std::stop_token stop) { fanfare::OnStop(stop); }
+#endif
+
+#ifdef LOOP_THAT_WOULD_SPIN
+// expect: a loop must end at kNoCase, or be a SelectLoop
+void Case(fanfare::Receiver<int> number, const bool& running) {
+  while (running) fanfare::Select(fanfare::OnReceive(number, [](int) {}));
+}
+#endif
+
+#ifdef LOOP_OF_SENDS_THAT_WOULD_SPIN
+// expect: a loop must end at kNoCase, or be a SelectLoop
+void Case(fanfare::Sender<std::string> text, const bool& running) {
+  const std::string kept;
+  while (running) {
+    fanfare::Select(fanfare::OnSend(text, std::string()),
+                    fanfare::OnSend(text, kept), fanfare::OnSend(text, "a"));
+  }
+}
+#endif
+
+#ifdef LOOP_OF_KEPT_CASES_THAT_MIGHT_SPIN
+// expect: a loop must end at kNoCase
+void Case(std::vector<fanfare::SelectCase>& cases, const bool& running) {
+  while (running) fanfare::Select(cases);
+}
 #endif
 
 #ifdef CASE_OUTSIDE_OF_SELECT

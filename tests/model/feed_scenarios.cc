@@ -444,13 +444,15 @@ void OfferedToASelect() {
   int got = 0;
   std::size_t taken = 0;
   bool served = false;
+  std::size_t index = fanfare::kNoCase;
   Scheduler::Interleave(
       {[&] {
-         Select(OnReceive(a, [&](int value) { got += value; }),
-                OnReceive(b, [&](int value) { got += value; }));
+         index = Select(OnReceive(a, [&](int value) { got += value; }),
+                        OnReceive(b, [&](int value) { got += value; }));
        },
        [&] { taken = feed.SendFor(1, 10s); }, [&] { served = a.TrySend(10); }});
   Expect(got == static_cast<int>(taken) + (served ? 10 : 0), "a value is lost");
+  Expect(index == (served ? 0U : 1U), "another case than was served");
   ExpectNobodyWaits(a);
   ExpectNobodyWaits(b);
 }

@@ -11,7 +11,9 @@
 #include <exception>
 #include <optional>
 
+#include <fanfare/feed.h>
 #include <fanfare/select.h>
+#include <fanfare/subscription.h>
 
 namespace model {
 namespace {
@@ -198,6 +200,28 @@ void EndAfterAValue() {
   ExpectNobodyWaits(source.err);
 }
 
+void ErrAfterAValue() {
+  fanfare::Feed<int> feed;
+  const Channel<int> a(1);
+  const fanfare::Subscription subscription = feed.Subscribe(a);
+  int got = 0;
+  bool ended = false;
+  const auto receive = [&](int value) { got = value; };
+  const auto end = [&](std::optional<std::exception_ptr>) { ended = true; };
+  Scheduler::Interleave({[&] {
+                           while (!ended) {
+                             Select(OnReceive(subscription.Err(), end),
+                                    OnReceive(a, receive));
+                           }
+                         },
+                         [&] {
+                           Expect(feed.Send(1) == 1, "there is room");
+                           feed.Close();
+                         }});
+  Expect(got == 1, "the end came before the value");
+  ExpectNobodyWaits(a);
+}
+
 constexpr std::array kScenarios = {
     Scenario{"select_crossed",
              "two Selects meet in one channel, and in one alone", Crossed},
@@ -226,6 +250,9 @@ constexpr std::array kScenarios = {
     Scenario{"select_end",
              "what was delivered before the end is received before it",
              EndAfterAValue},
+    Scenario{"select_err",
+             "a receive from Err() comes after what a feed has delivered",
+             ErrAfterAValue},
 };
 
 }  // namespace

@@ -230,7 +230,113 @@ TEST_CASE("S9: of several ends one gets the error, the others null") {
   CHECK(nulls == 2);
 }
 
-TEST_CASE("S9 S1: an end is chosen before a default, wherever both stand") {
+// ---------------------------------------------------------------------------
+// S9: the three forms of a case that reports an end
+// ---------------------------------------------------------------------------
+
+struct ByEnd {
+  template <typename F>
+  static auto Make(const Subscription& subscription, F end) {
+    return OnEnd(subscription, std::move(end));
+  }
+};
+struct ByOptional {
+  template <typename F>
+  static auto Make(const Subscription& subscription, F end) {
+    return OnReceive(subscription.Err(), [end](const Error&) { return end(); });
+  }
+};
+struct ByTwoHandlers {
+  template <typename F>
+  static auto Make(const Subscription& subscription, F end) {
+    return OnReceive(
+        subscription.Err(), [end](const std::exception_ptr&) { return end(); },
+        std::move(end));
+  }
+};
+
+// Ends the producer with an error or without, once Err() can deliver it.
+void End(const Puppet& producer, const Subscription& subscription, bool fails) {
+  const auto err = subscription.Err();
+  fails ? producer.Fail("it") : producer.EndWell();
+  AwaitThat([&] { return subscription.ended(); });
+}
+
+TEMPLATE_TEST_CASE("S9: an end that has come comes after the values", "", ByEnd,
+                   ByOptional, ByTwoHandlers) {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const bool fails = GENERATE(false, true);
+  const std::string form = GENERATE("Select", "span", "SelectLoop");
+  INFO("capacity " << capacity << ", " << form << (fails ? ", fails" : ""));
+  for (int round = 0; round < 20; ++round) {
+    Puppet producer;
+    const Subscription subscription = producer.Subscribe();
+    const Channel<int> channel(capacity);
+    // The last one waits until there is room.
+    const int values = static_cast<int>(capacity) + 1;
+    InThread sending([&] {
+      for (int i = 0; i < values; ++i) channel.Send(i);
+    });
+    AwaitSenders(channel, 1);
+    End(producer, subscription, fails);
+    int received = 0;
+    bool running = true;
+    const auto count = [&](int) { ++received; };
+    const auto end = [&] {
+      running = false;
+      return Loop::kBreak;
+    };
+    if (form == "Select") {
+      while (running) {
+        Select(OnReceive(channel, count), TestType::Make(subscription, end));
+      }
+    } else if (form == "span") {
+      std::vector<SelectCase> cases;
+      cases.emplace_back(TestType::Make(subscription, end));
+      cases.emplace_back(OnReceive(channel, count));
+      while (running && Select(cases) != kNoCase) {
+      }
+    } else {
+      CHECK(SelectLoop(TestType::Make(subscription, end),
+                       OnReceive(channel, count)) == 0);
+    }
+    channel.Close();
+    sending.Get();
+    if (received != values) FAIL("received " << received);
+  }
+  SUCCEED();
+}
+
+TEMPLATE_TEST_CASE("S9: an end comes after the values, while a loop waits", "",
+                   ByEnd, ByOptional, ByTwoHandlers) {
+  const std::size_t capacity = GENERATE(0U, 1U, 64U);
+  const bool fails = GENERATE(false, true);
+  constexpr int kValues = 10;
+  for (int round = 0; round < 50; ++round) {
+    Puppet producer;
+    const Subscription subscription = producer.Subscribe();
+    const Channel<int> channel(capacity);
+    InThread looping([&] {
+      int received = 0;
+      bool running = true;
+      while (running) {
+        Select(TestType::Make(subscription, [&] { running = false; }),
+               OnReceive(channel, [&](int) { ++received; }));
+      }
+      return received;
+    });
+    if (round % 2 == 0) AwaitReceivers(subscription.Err(), 1);
+    for (int i = 0; i < kValues; ++i) channel.Send(i);
+    End(producer, subscription, fails);
+    const int received = looping.Get();
+    if (received != kValues) FAIL("received " << received);
+  }
+  SUCCEED();
+}
+
+TEMPLATE_TEST_CASE(
+    "S9 S1: an end is chosen before a default, wherever both stand", "", ByEnd,
+    ByOptional, ByTwoHandlers) {
   Feed<int> feed;
   const Subscription subscription = feed.Subscribe(Channel<int>(1));
   subscription.Unsubscribe();
@@ -244,9 +350,10 @@ TEST_CASE("S9 S1: an end is chosen before a default, wherever both stand") {
       for (std::size_t i = 0; i < order.size(); ++i) {
         if (order[i] == 0) cases[i] = OnDefault();
         if (order[i] == 1) cases[i] = OnReceive(empty, [](int) {});
-        if (order[i] == 2) cases[i] = OnEnd(subscription, [&] { ++ends; });
+        if (order[i] == 2)
+          cases[i] = TestType::Make(subscription, [&] { ++ends; });
       }
-      Select(cases);
+      REQUIRE(order.at(Select(cases)) == 2);
       REQUIRE(ends == 1);
     }
   } while (std::next_permutation(order.begin(), order.end()));
@@ -266,7 +373,9 @@ TEST_CASE("S9: the case outlives the handle") {
   CHECK(ends == 1);
 }
 
-TEST_CASE("S9: what was delivered before the end is received before it") {
+TEMPLATE_TEST_CASE(
+    "S9: what was delivered before the end is received before it", "", ByEnd,
+    ByOptional, ByTwoHandlers) {
   const std::size_t capacity = GENERATE(1U, 64U);
   for (int round = 0; round < 200; ++round) {
     Feed<int> feed;
@@ -280,35 +389,39 @@ TEST_CASE("S9: what was delivered before the end is received before it") {
     const auto count = [&](int) { ++values; };
     const auto end = [&] { running = false; };
     while (running) {
-      Select(OnEnd(a, end), OnReceive(one, count), OnEnd(b, end), OnTimeout(1h),
-             OnReceive(two, count));
+      Select(TestType::Make(a, end), OnReceive(one, count), OnEnd(b, end),
+             OnTimeout(1h), OnReceive(two, count));
     }
     if (values != 2) FAIL("received " << values);
   }
   SUCCEED();
 }
 
-TEST_CASE("S9: a send that is ready does not keep the end from being chosen") {
+TEMPLATE_TEST_CASE(
+    "S9: a send that is ready does not keep the end from being chosen", "",
+    ByEnd, ByOptional, ByTwoHandlers) {
   Feed<int> feed;
   const Channel<int> channel(1), room(64);
   const Subscription subscription = feed.Subscribe(channel);
   feed.Close();
   int rounds = 0;
   while (Select(OnSend(room, 1), OnReceive(channel, [](int) {}),
-                OnEnd(subscription)) == 0) {
+                TestType::Make(subscription, [] {})) == 0) {
     (void)room.TryReceive();
     REQUIRE(++rounds < 1000);
   }
 }
 
-TEST_CASE("S9 S5: the choice between receives stays even beside an end") {
+TEMPLATE_TEST_CASE(
+    "S9 S5: the choice between receives stays even beside an end", "", ByEnd,
+    ByOptional, ByTwoHandlers) {
   constexpr int kRounds = 20000;
   const Channel<int> a(1), b(1), c(1);
   const Subscription over;
   std::array<int, 4> chosen{};
   for (int round = 0; round < kRounds; ++round) {
     for (const auto& channel : {a, b, c}) channel.TrySend(1);
-    ++chosen[Select(OnEnd(over), OnReceive(a, [](int) {}),
+    ++chosen[Select(TestType::Make(over, [] {}), OnReceive(a, [](int) {}),
                     OnReceive(b, [](int) {}), OnReceive(c, [](int) {}))];
   }
   CHECK(chosen[0] == 0);
@@ -316,6 +429,79 @@ TEST_CASE("S9 S5: the choice between receives stays even beside an end") {
     CHECK(chosen[i] > kRounds * 30 / 100);
     CHECK(chosen[i] < kRounds * 37 / 100);
   }
+}
+
+TEST_CASE("S9 S5: an exception_ptr from any other channel is a value") {
+  constexpr int kRounds = 20000;
+  Puppet producer;
+  const Subscription over = producer.Subscribe();
+  End(producer, over, true);
+  const Channel<std::exception_ptr> errors(1);
+  const Channel<int> numbers(1);
+  const bool closed = GENERATE(false, true);
+  if (closed) errors.Close();
+  const bool two_handlers = GENERATE(false, true);
+  std::array<int, 3> chosen{};
+  for (int round = 0; round < kRounds; ++round) {
+    if (!closed) errors.TrySend(nullptr);
+    numbers.TrySend(1);
+    ++chosen[two_handlers
+                 ? Select(OnReceive(over.Err(), [](const Error&) {}),
+                          OnReceive(
+                              errors, [](const std::exception_ptr&) {}, [] {}),
+                          OnReceive(numbers, [](int) {}))
+                 : Select(OnReceive(over.Err(), [](const Error&) {}),
+                          OnReceive(errors, [](const Error&) {}),
+                          OnReceive(numbers, [](int) {}))];
+  }
+  CHECK(chosen[0] == 0);
+  CHECK(chosen[1] > kRounds * 45 / 100);
+  CHECK(chosen[2] > kRounds * 45 / 100);
+  CHECK(over.Err().size() == 1);  // Its error waits.
+}
+
+// How often a Select prefers a receive from Err() to a value.
+int TimesEndsFirst(const Subscription& subscription) {
+  const Channel<int> channel(1);
+  AwaitThat([&] { return subscription.ended(); });
+  int ends = 0;
+  for (int round = 0; round < 100; ++round) {
+    channel.TrySend(1);
+    Select(OnReceive(subscription.Err(), [&](const Error&) { ++ends; }),
+           OnReceive(channel, [](int) {}));
+  }
+  return ends;
+}
+
+TEST_CASE("S9 U1: a receive from Err() comes last for every subscription") {
+  const Channel<int> channel(1);
+  Feed<int> feed;
+  Puppet producer;
+  SubscriptionScope scope;
+  const Foreign source;
+  const std::vector<Subscription> all = [&] {
+    std::vector<Subscription> made;
+    made.push_back(feed.Subscribe(channel));
+    made.push_back(producer.Subscribe());
+    made.push_back(scope.Track(feed.Subscribe(channel)));
+    made.push_back(JoinSubscriptions(feed.Subscribe(channel)));
+    made.push_back(Resubscribe(
+        1h, [&](const std::stop_token&) { return feed.Subscribe(channel); }));
+    made.push_back(fanfare::Listen(feed, [](int) {}));
+    made.emplace_back();
+    return made;
+  }();
+  const Subscription wrapped = source;
+  AwaitThat([&] { return feed.subscriber_count() == 5; });
+  feed.Close();
+  producer.EndWell();
+  source.EndWell();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    INFO("number " << i);
+    CHECK(TimesEndsFirst(all[i]) == 0);
+  }
+  // The library does not know what this channel is for.
+  CHECK(TimesEndsFirst(wrapped) > 0);
 }
 
 // ---------------------------------------------------------------------------
@@ -485,6 +671,44 @@ TEST_CASE("S10: a stop or an end ends the loop after its handler") {
   }
   CHECK(looping.Get() == (stop ? 1 : 2));
   CHECK(log == (stop ? "12stop" : "12end"));
+}
+
+TEST_CASE("S10 S9: a receive from Err() tells once, and the loop goes on") {
+  Puppet producer;
+  const Subscription subscription = producer.Subscribe();
+  const Channel<int> channel(1);
+  const bool fails = GENERATE(false, true);
+  int errors = 0, ends = 0, values = 0;
+  InThread looping([&] {
+    return SelectLoop(OnReceive(subscription.Err(),
+                                [&](const Error& error) {
+                                  ++(error.has_value() ? errors : ends);
+                                }),
+                      OnReceive(channel, [&](int) { ++values; }));
+  });
+  AwaitReceivers(subscription.Err(), 1);
+  End(producer, subscription, fails);
+  channel.Send(1);
+  channel.Close();
+  CHECK(looping.Get() == kNoCase);
+  CHECK(errors == (fails ? 1 : 0));
+  CHECK(ends == 1);
+  CHECK(values == 1);
+}
+
+TEST_CASE("S10 S9: a loop over the receive from an Err() alone ends") {
+  Puppet producer;
+  const Subscription subscription = producer.Subscribe();
+  int calls = 0;
+  InThread looping([&] {
+    return SelectLoop(
+        OnReceive(subscription.Err(), [&](const Error&) { ++calls; }),
+        OnTimeout(1h));
+  });
+  AwaitReceivers(subscription.Err(), 1);
+  producer.EndWell();
+  CHECK(looping.Get() == kNoCase);
+  CHECK(calls == 1);
 }
 
 TEST_CASE("S10: a loop of timeouts and stops alone goes on") {

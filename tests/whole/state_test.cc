@@ -402,9 +402,11 @@ TEST_CASE("V2: a change wakes a receive that waits and a Select") {
   InThread receiving([&]() -> int {
     if (!by_select) return Got(channel.Receive());
     int got = -1;
-    Select(OnReceive(
-        channel, [&](std::shared_ptr<const int> change) { got = *change; }));
-    return got;
+    return Select(OnReceive(
+               channel,
+               [&](std::shared_ptr<const int> change) { got = *change; })) == 0
+               ? got
+               : -1;
   });
   AwaitReceivers(channel, 1);
   state.Set(2);

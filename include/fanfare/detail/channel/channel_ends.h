@@ -139,6 +139,12 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
     return true;
   }
 
+  // Marks a channel that reports the end of a subscription. A Select receives
+  // from it only if no other receive is ready. Called before the channel is
+  // shared.
+  void MarkAsEnd() noexcept { back_.reports_end = true; }
+  [[nodiscard]] bool reports_end() const noexcept { return back_.reports_end; }
+
   // For the holder of `owner` (see BiasedLock).
   void Unbias(BiasOwner& owner) noexcept { back_.lock.Unbias(owner); }
 
@@ -422,10 +428,12 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
 
     // The flags fit into its padding.
     [[no_unique_address]] mutable BiasedLock lock;
-    bool closed = false;  // equal to the front's; both locks to change
+    bool closed : 1 = false;  // equal to the front's; both locks to change
     // The channel is closed, or a send was revoked: a send reads its own memory
     // only in this case. Both locks to change.
-    bool refuses = false;
+    bool refuses : 1 = false;
+    // Constant once the channel is shared, and read without a lock.
+    bool reports_end = false;
     RingEnd end;
     WaitQueue waiting_receives;  // both locks to change
   };

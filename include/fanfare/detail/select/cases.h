@@ -63,11 +63,12 @@ template <typename T, OnClosedChannel kOnClosed, typename OnValue,
           typename OnClosed>
 class ReceiveCase final : public Case {
   static constexpr bool kIsEnd = kOnClosed == OnClosedChannel::kPassNull;
+  static constexpr bool kMayReportEnd = std::is_same_v<T, std::exception_ptr>;
 
  public:
   ReceiveCase(Ref<ChannelCore<T>> core, OnValue&& on_value,
               OnClosed&& on_closed)
-      : Case(kIsEnd ? Kind::kEnd : Kind::kReceive),
+      : Case(KindOf(core)),
         core_(std::move(core)),
         on_value_(std::forward<OnValue>(on_value)),
         on_closed_(std::forward<OnClosed>(on_closed)) {
@@ -87,14 +88,15 @@ class ReceiveCase final : public Case {
   // An end that comes while the receives are tried is not seen before they are
   // queued.
   void Arm() override {
-    if constexpr (kIsEnd) {
-      over_ = core_ && (core_->closed() || core_->size() != 0 ||
-                        core_->waiting_senders() != 0);
+    if constexpr (kMayReportEnd) {
+      over_ = reports_end() && core_ &&
+              (core_->closed() || core_->size() != 0 ||
+               core_->waiting_senders() != 0);
     }
   }
   State Try() override {
     if (!core_) return State::kNever;
-    if (kIsEnd && !over_) return State::kWaiting;
+    if (kMayReportEnd && reports_end() && !over_) return State::kWaiting;
     return Judge(core_->TryReceive(*this, core_->kMoves), nullptr);
   }
   State Start(Waiter& waiter) override {
@@ -115,6 +117,12 @@ class ReceiveCase final : public Case {
   }
 
  private:
+  static Kind KindOf(const Ref<ChannelCore<T>>& core) noexcept {
+    if (kIsEnd) return Kind::kEnd;
+    if (kMayReportEnd && core && core->reports_end()) return Kind::kErr;
+    return Kind::kReceive;
+  }
+
   State Judge(Outcome now, Claim* mine) noexcept {
     switch (now) {
       case Outcome::kDone:
@@ -152,7 +160,7 @@ class ReceiveCase final : public Case {
   OnValue on_value_;
   OnClosed on_closed_;
   std::optional<T> received_;
-  bool over_ = false;  // for an end: it had come when the Select started
+  bool over_ = false;  // reports_end(): it had come when the Select started
 };
 
 // Value is T& if the case refers to the caller's value, which is left alone
@@ -349,6 +357,23 @@ template <typename C>
 inline constexpr bool kIsDefaultCase = false;
 template <typename Handler>
 inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
+
+// False for a case that is never ready once its channel is closed, and calls no
+// handler then. True for every other kind of case.
+template <typename C>
+inline constexpr bool kLasts = true;
+template <typename T, typename OnValue, typename OnClosed>
+inline constexpr bool
+    kLasts<ReceiveCase<T, OnClosedChannel::kNever, OnValue, OnClosed>> = false;
+template <typename T, typename Value, typename Handler>
+inline constexpr bool kLasts<SendCase<T, Value, Handler>> = false;
+
+template <typename... Cases>
+concept SomeCaseLasts = (std::derived_from<Cases, Case> && ...) &&
+                        (kLasts<Cases> || ...);
+template <typename... Cases>
+concept NoCaseLasts = (std::derived_from<Cases, Case> && ...) &&
+                      (!kLasts<Cases> && ...);
 
 // True for a case that refers to an rvalue of the caller, which the case leaves
 // alone unless it is sent. Undefined: such a case must not outlive the

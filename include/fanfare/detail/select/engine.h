@@ -11,8 +11,9 @@
 // Then the thread waits, and in the end takes the other cases out of their
 // queues. At no time is more than one channel locked.
 //
-// The end of a subscription is tried and started after all receives, so that a
-// value that was delivered before the end is received before it.
+// The end of a subscription, also one that is received from Err(), is tried and
+// started after all other receives. So a value that was delivered before the
+// end is received before it.
 
 #include <array>
 #include <cstddef>
@@ -42,6 +43,7 @@ class Case : public Operation {
     kReceive,
     kSend,
     kEnd,       // of a subscription
+    kErr,       // a receive from a channel that reports such an end
     kTimeout,   // a duration, which starts with each Select
     kDeadline,  // a time point
     kStop,
@@ -62,7 +64,11 @@ class Case : public Operation {
 
   // Returns whether the case depends on another thread's send, receive or end.
   [[nodiscard]] bool has_peer() const noexcept {
-    return kind == Kind::kReceive || kind == Kind::kSend || kind == Kind::kEnd;
+    return kind == Kind::kReceive || kind == Kind::kSend || reports_end();
+  }
+  // Returns whether the case comes after the receives.
+  [[nodiscard]] bool reports_end() const noexcept {
+    return kind == Kind::kEnd || kind == Kind::kErr;
   }
   // Returns whether the case ends a SelectLoop, because it would stay ready.
   [[nodiscard]] bool ends_loop() const noexcept {
@@ -102,7 +108,7 @@ void PutReceivesFirst(Span cases) {
   std::size_t end = 0;
   std::size_t receive = cases.size();
   for (;;) {
-    while (end < receive && cases[end]->kind != Case::Kind::kEnd) ++end;
+    while (end < receive && !cases[end]->reports_end()) ++end;
     while (end < receive && cases[receive - 1]->kind != Case::Kind::kReceive) {
       --receive;
     }
@@ -147,7 +153,7 @@ Span Arm(Span cases, Case*& otherwise) {
       otherwise = candidate;
     } else {
       candidate->Arm();
-      has_end = has_end || candidate->kind == Case::Kind::kEnd;
+      has_end = has_end || candidate->reports_end();
       // Swaps the case with a random one of those before it, or with itself
       // (Durstenfeld's shuffle, 1964).
       const std::size_t place =

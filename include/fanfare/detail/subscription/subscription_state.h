@@ -24,12 +24,18 @@ namespace detail {
 // The channel that reports the error of a subscription.
 using ErrChannel = ChannelCore<std::exception_ptr>;
 
+inline Ref<ErrChannel> MakeErr() {
+  Ref<ErrChannel> made = ErrChannel::Make(1);
+  made->MarkAsEnd();
+  return made;
+}
+
 // Returns a closed channel, for a subscription that has no error to report. The
 // channel is never destroyed, so that subscriptions with static storage can use
 // it until the end.
 inline Ref<ErrChannel> ClosedErr() {
   static ErrChannel* const closed = [] {
-    ErrChannel* const made = ErrChannel::Make(1).Release();
+    ErrChannel* const made = MakeErr().Release();
     made->Close();
     return made;
   }();
@@ -76,7 +82,7 @@ class SubscriptionState : public OwnerNode {
   virtual Ref<ErrChannel> Err() {
     ErrChannel* err = err_.load();
     if (err == nullptr) {
-      Ref<ErrChannel> made = ErrChannel::Make(1);
+      Ref<ErrChannel> made = MakeErr();
       if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
     }
     // Finish() may have read err_ before this channel was there.
