@@ -77,6 +77,21 @@ std::string Thrown(const Error& error) {
   }
 }
 
+// Takes `count` values of the feed, and then waits for an hour before it misses
+// one. That does not end a Send that waits for its own thread as well.
+class Patient {
+ public:
+  Patient(Feed<int>& feed, std::size_t count)
+      : channel_(count),
+        subscription_(feed.Subscribe(
+            channel_, {.overflow = Overflow::kDropNewest, .patience = 1h})) {}
+  void Leave() { subscription_.Unsubscribe(); }
+
+ private:
+  Channel<int> channel_;
+  Subscription subscription_;
+};
+
 // Ignores what a call returned.
 template <typename T>
 void Drop(const T&) {}
@@ -96,7 +111,11 @@ TEST_CASE(
   // Whether the handler's first Send waits for its turn.
   const bool contended = GENERATE(false, true);
   if (contended && capacity == 0) return;  // see below
-  CAPTURE(static_cast<int>(form), capacity, named, contended);
+  const bool beside_patient = GENERATE(false, true);
+  // A patience that never ends lets no policy act.
+  const bool patient = GENERATE(false, true);
+  CAPTURE(static_cast<int>(form), capacity, named, contended, beside_patient,
+          patient);
 
   Feed<int> feed;
   Pool pool;
@@ -105,6 +124,10 @@ TEST_CASE(
   const Channel<int> begin(1);
   ListenOptions options{.capacity = capacity, .subscribe = {}};
   if (named) options.subscribe.name = "echo";
+  if (patient) {
+    options.subscribe.overflow = Overflow::kDropNewest;
+    options.subscribe.patience = std::chrono::nanoseconds::max();
+  }
   auto echo = Listening(
       form, pool, feed,
       [&](int value) {
@@ -113,22 +136,26 @@ TEST_CASE(
       },
       std::move(options));
   const auto error = echo.Err();
-  REQUIRE(feed.Send(1) == 2);
+  std::optional<Patient> beside;
+  if (beside_patient) beside.emplace(feed, capacity + 1);
+  const std::size_t others = beside_patient ? 2 : 1;
+  REQUIRE(feed.Send(1) == 1 + others);
 
   if (contended) {
     AwaitThat([&] { return feed.Report()[1].stats.queued == 0; });
     const Channel<int> slow(0);
     auto slowly = feed.Subscribe(slow);
     InThread other([&] { return feed.Send(1); });
-    AwaitThat([&] { return feed.Report()[2].stats.blocks; });
+    AwaitThat([&] { return feed.Report().back().stats.blocks; });
     begin.Send(0);
     AwaitThat([&] { return feed.waiting_senders() == 1; });
     slowly.Unsubscribe();
-    CHECK(other.Get() == 2);
+    CHECK(other.Get() == 1 + others);
   } else {
     begin.Send(0);
   }
   const std::string text = Thrown(error.Receive());
+  if (beside) beside->Leave();
   CHECK(Contains(text, named ? "channel of echo" : "channel of own_thread"));
   // The values that found room, and the one that was withdrawn.
   CHECK(log.size() == capacity + 2);
@@ -143,8 +170,10 @@ TEST_CASE(
   const bool ready = GENERATE(false, true);
   // Which of the two begins to wait first.
   const bool handler_first = GENERATE(false, true);
-  CAPTURE(static_cast<int>(form), capacity, ready, handler_first);
   if (handler_first && capacity == 0) return;
+  const bool beside_patient = GENERATE(false, true);
+  CAPTURE(static_cast<int>(form), capacity, ready, handler_first,
+          beside_patient);
 
   Feed<int> feed;
   Pool pool;
@@ -159,15 +188,20 @@ TEST_CASE(
                         {.capacity = capacity, .subscribe = {.name = "echo"}});
   const auto error = echo.Err();
   const auto stats = [&] { return feed.Report()[0].stats; };
-  REQUIRE(feed.Send(0) == 1);  // which the handler has
+  std::optional<Patient> patient;
+  if (beside_patient) patient.emplace(feed, capacity + 1);
+  const std::size_t all = beside_patient ? 2 : 1;
+  REQUIRE(feed.Send(0) == all);  // which the handler has
   AwaitThat([&] { return stats().queued == 0; });
   const std::size_t room = handler_first ? 1 : 0;
-  for (std::size_t i = room; i < capacity; ++i) REQUIRE(feed.Send(0) == 1);
+  for (std::size_t i = room; i < capacity; ++i) REQUIRE(feed.Send(0) == all);
 
   // Has the turn, and waits for `slow` alone.
   if (handler_first) slowly = feed.Subscribe(slow);
-  InThread holder([&] { return handler_first ? feed.Send(1) : 2; });
-  if (handler_first) AwaitThat([&] { return feed.Report()[1].stats.blocks; });
+  InThread holder([&] { return handler_first ? feed.Send(1) : all + 1; });
+  if (handler_first) {
+    AwaitThat([&] { return feed.Report().back().stats.blocks; });
+  }
   InThread other([&] { return feed.Send(3); });
   AwaitThat([&] {
     return handler_first ? feed.waiting_senders() == 1 : stats().blocks;
@@ -178,17 +212,23 @@ TEST_CASE(
     CHECK(slow.Receive() == 1);
   }
   CHECK(Contains(Thrown(error.Receive()), "channel of echo"));
+  if (patient) patient->Leave();
   if (handler_first) CHECK(slow.Receive() == 3);
-  CHECK(holder.Get() == 2);
+  CHECK(holder.Get() == all + 1);
   CHECK(other.Get() == room);
   CHECK(feed.waiting_senders() == 0);
 }
 
 TEST_CASE("a Send of a handler waits for its turn behind one that goes on") {
   const Form form = GENERATE(Form::kThread, Form::kTasks);
-  enum class Holder { kWaitsForAnother, kHasADeadline, kMayBeStopped };
+  enum class Holder {
+    kWaitsForAnother,
+    kHasADeadline,
+    kMayBeStopped,
+    kHasPatience
+  };
   const auto kind = GENERATE(Holder::kWaitsForAnother, Holder::kHasADeadline,
-                             Holder::kMayBeStopped);
+                             Holder::kMayBeStopped, Holder::kHasPatience);
   const bool after_another = GENERATE(false, true);
   CAPTURE(static_cast<int>(form), static_cast<int>(kind), after_another);
 
@@ -198,13 +238,19 @@ TEST_CASE("a Send of a handler waits for its turn behind one that goes on") {
   const Channel<int> slow(0);
   const Channel<std::size_t> sent(1);
   std::stop_source stop;
-  auto echo = Listening(form, pool, feed,
-                        [&](int value) {
-                          if (value != 1) return;
-                          Drop(begin.Receive());
-                          sent.Send(feed.SendReady(99));
-                        },
-                        {.capacity = 0, .subscribe = {.name = "echo"}});
+  ListenOptions options{.capacity = 0, .subscribe = {.name = "echo"}};
+  if (kind == Holder::kHasPatience) {
+    options.subscribe.overflow = Overflow::kDropNewest;
+    options.subscribe.patience = 1h;
+  }
+  auto echo = Listening(
+      form, pool, feed,
+      [&](int value) {
+        if (value != 1) return;
+        Drop(begin.Receive());
+        sent.Send(feed.SendReady(99));
+      },
+      std::move(options));
   if (after_another) {
     // A wait without a limit, which has ended.
     auto slowly = feed.Subscribe(slow);
@@ -223,6 +269,8 @@ TEST_CASE("a Send of a handler waits for its turn behind one that goes on") {
         return 0;
       case Holder::kHasADeadline:
         return feed.SendFor(2, 1h, stop.get_token());
+      case Holder::kHasPatience:
+        return feed.Send(2);
       default:
         return feed.Send(2, stop.get_token());
     }
@@ -235,9 +283,10 @@ TEST_CASE("a Send of a handler waits for its turn behind one that goes on") {
     CHECK(first.Get() == 2);
   }
   stop.request_stop();
+  if (kind == Holder::kHasPatience) echo.Unsubscribe();
   CHECK(sent.Receive() == 0U);  // and no error
   CHECK(second.Get() == 0);
-  CHECK_FALSE(echo.ended());
+  CHECK(echo.ended() == (kind == Holder::kHasPatience));
 }
 
 TEST_CASE("a Send of a handler gives up its turn, and its thread receives") {

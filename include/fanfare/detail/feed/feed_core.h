@@ -407,7 +407,7 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (waits_for_ == nullptr) return false;
     for (Member* m = waits_for_->first(); m != nullptr; m = m->next_pending) {
       if (m->listed && RunningScope::Consumes(send.runs, m->channel()) &&
-          m->channel().Look(m->offer()).queued) {
+          !m->policy_will_act() && m->channel().Look(m->offer()).queued) {
         send.deadlocked = Ref<Member>::Share(m);
         send.where = m->where();
         return true;

@@ -66,6 +66,11 @@ class Member : public ListedSubscription, public Operation {
     Policy* const has = policy();
     return has != nullptr && has->actions != nullptr ? has : nullptr;
   }
+  // Returns whether the policy ends the wait for the channel, which is full.
+  [[nodiscard]] bool policy_will_act() const noexcept {
+    const Policy* const has = acting_policy();
+    return has != nullptr && has->RunsOutAt().bounded();
+  }
   // Returns whether a full channel's oldest value makes room at once. The
   // member has a policy then.
   [[nodiscard]] bool replaces_at_once() const noexcept {

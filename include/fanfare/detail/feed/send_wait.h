@@ -88,8 +88,9 @@ class SendWait {
       const Deadline next = actions_ != nullptr ? actions_->next_deadline(*this)
                                                 : Deadline::Never();
       const bool acts_first = next.Before(own);
-      const bool endless =
-          !acts_first && !own.bounded() && !stop.stop_possible();
+      // Except for the channels of which a policy will act.
+      const bool endless = !own.bounded() && !stop.stop_possible() &&
+                           stall_after_ == Clock::duration::max();
       if (endless) {
         CheckThatOthersReceive();
         feed_.BeginEndless(pending_);
@@ -127,7 +128,7 @@ class SendWait {
     // receives.
     if (!MayBeTheOnlyReceiver()) return;
     for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
-      if (NoOtherThreadReceives(m->channel()) &&
+      if (NoOtherThreadReceives(m->channel()) && !m->policy_will_act() &&
           m->channel().Look(m->offer()).queued) {
         feed_.ThrowIfListed(*m);
       }
