@@ -128,8 +128,8 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// At most one task is posted at a time, and calls of `handler` never overlap.
 /// A task handles up to 64 values. Its last step is then to post the next task,
 /// so that other tasks of the executor come in between. While no value is
-/// queued, no task is posted. A task never blocks on behalf of the library.
-/// (L3)
+/// queued, no task is posted, except for the one that calls `on_end`. A task
+/// never blocks on behalf of the library. (L3)
 ///
 /// The thread that sends posts the task, before its Send() waits for other
 /// subscribers. The executor must be callable from several threads at the same
@@ -141,9 +141,9 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// subscription ends as well, and Err() delivers a std::runtime_error. (L3)
 ///
 /// Unsubscribe() does not wait for a task that is posted, only for the call of
-/// `handler` or `executor` that is running. When it has returned, neither of
-/// them is used any more. A task that runs later has no effect, and may outlive
-/// the feed. (L2, L3)
+/// `handler`, `on_end` or `executor` that is running. When it has returned,
+/// none of them is used any more. A task that runs later has no effect, and may
+/// outlive the feed. (L2, L3)
 ///
 /// With capacity 0, a Send() waits until a task takes the value. The first
 /// value of an idle listener is taken at once.

@@ -1357,27 +1357,38 @@ TEST_CASE("L3: an executor throws while the task runs elsewhere to the end") {
 }
 
 TEST_CASE("L3: an executor runs the task for the end handler inside the call") {
-  Feed<int> feed;
+  auto feed = std::make_unique<Feed<int>>();
   const Channel<int> others(1);
-  const Subscription other = feed.Subscribe(others);
+  const Subscription other = feed->Subscribe(others);
   Subscription subscription;
   Called called;
-  bool ended = true;
+  bool ended = false;
   const auto executor = [](const Task& task) { task(); };
-  const auto on_end = [&](const std::exception_ptr&) {
-    ++called.times;
-    ended = subscription.ended();
-    subscription.Unsubscribe();
+  const auto make = [&](auto handler) {
+    return Listen(executor, *feed, handler,
+                  {.on_end = [&](const std::exception_ptr&) {
+                    ++called.times;
+                    if (!subscription) return;  // Listen() has not returned
+                    ended = subscription.ended();
+                    subscription.Unsubscribe();
+                  }});
   };
+  const auto handler = [](int) {};
   SECTION("within Close") {
-    subscription = Listen(executor, feed, [](int) {}, {.on_end = on_end});
-    feed.Close();
+    subscription = make(handler);
+    feed->Close();
+  }
+  SECTION("within the end of the feed") {
+    subscription = make(handler);
+    feed.reset();
   }
   SECTION("within Send") {
-    subscription =
-        Listen(executor, feed, [](int) { throw std::runtime_error("thrown"); },
-               {.on_end = on_end});
-    CHECK(feed.Send(1) == 2);
+    subscription = make([](int) { throw std::runtime_error("thrown"); });
+    CHECK(feed->Send(1) == 2);
+  }
+  SECTION("within Listen") {
+    feed->Close();
+    subscription = make(handler);
   }
   CHECK(called.times == 1);
   CHECK_FALSE(ended);
