@@ -1540,6 +1540,15 @@ TEST_CASE("L3: Unsubscribe of an idle listener needs no task") {
   CHECK(hand.posted() == 0);
 }
 
+TEST_CASE("L3: a feed that was closed before needs no task") {
+  Feed<int> feed;
+  feed.Close();
+  Hand hand;
+  const Subscription subscription = Listen(hand, feed, [](int) {});
+  CHECK(subscription.ended());
+  CHECK(hand.posted() == 0);
+}
+
 TEST_CASE("L3: what is queued is handled in tasks after the feed is closed") {
   auto feed = std::make_unique<Feed<int>>();
   Hand hand;
