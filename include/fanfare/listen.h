@@ -21,6 +21,8 @@
 // channel of a feed does not end with the feed.
 
 #include <cstddef>
+#include <exception>
+#include <functional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -49,6 +51,30 @@ struct ListenOptions {
   /// subscription, the values that are queued are still handled before Err()
   /// delivers the SlowSubscriber. Stats() counts the values of the feed.
   SubscribeOptions subscribe = {};
+  /// The end handler: a function that is called once, after the last call of
+  /// the handler, when the subscription ends without having been unsubscribed.
+  ///
+  /// That is when the feed was closed or destroyed, perhaps before Listen(),
+  /// when a policy has ended the subscription, or when the handler has thrown.
+  /// The argument is the exception that Err() is going to deliver, or null.
+  /// (L2)
+  ///
+  /// The function runs where the handler runs: in the thread of the listener,
+  /// or in a task. For that, the end of an idle listener posts one more task.
+  /// If the executor throws, or destroys a task that it has not run, the
+  /// function is not called. (L3)
+  ///
+  /// When the function is called, the subscription to the feed has ended, and
+  /// no value is queued. No Send() waits for this subscriber, and the function
+  /// may call Send() on the feed, if the feed still exists. If the function
+  /// throws, Err() delivers that exception, unless there was one before. Err()
+  /// is closed after the function has returned and everything captured is
+  /// destroyed. (L2)
+  ///
+  /// If the subscription is unsubscribed before the call begins, the function
+  /// is not called. Unsubscribe() waits for a call that is running. From inside
+  /// the function, Unsubscribe() returns at once. (L2, U3)
+  std::function<void(std::exception_ptr)> on_end = {};
 };
 
 /// Calls `handler` for each value of `feed`, one after the other, in a new
@@ -60,8 +86,8 @@ struct ListenOptions {
 /// (L1)
 ///
 /// When the feed is closed or destroyed, the values that are queued are still
-/// handled. Then the subscription ends: Err() is closed after the last call.
-/// (L2)
+/// handled. Then the subscription ends: after the last call,
+/// ListenOptions::on_end is called, and then Err() is closed. (L2)
 ///
 /// Unsubscribe() releases a Send() that waits for this subscriber, waits for
 /// the call that is running, and discards the values that are queued. From
@@ -72,7 +98,7 @@ struct ListenOptions {
 /// this subscriber any more. If the subscription was unsubscribed before, the
 /// exception is dropped. (L2, U6)
 ///
-/// On a closed feed, the subscription ends without a call.
+/// On a closed feed, the subscription ends without a call of `handler`.
 ///
 /// \throws std::invalid_argument as Subscribe() does, std::system_error if no
 ///     thread can be started, std::bad_alloc, and what copying `handler`
@@ -102,8 +128,8 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// At most one task is posted at a time, and calls of `handler` never overlap.
 /// A task handles up to 64 values. Its last step is then to post the next task,
 /// so that other tasks of the executor come in between. While no value is
-/// queued, no task is posted. A task never blocks on behalf of the library.
-/// (L3)
+/// queued, no task is posted, except for the one that calls `on_end`. A task
+/// never blocks on behalf of the library. (L3)
 ///
 /// The thread that sends posts the task, before its Send() waits for other
 /// subscribers. The executor must be callable from several threads at the same
@@ -115,9 +141,9 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// subscription ends as well, and Err() delivers a std::runtime_error. (L3)
 ///
 /// Unsubscribe() does not wait for a task that is posted, only for the call of
-/// `handler` or `executor` that is running. When it has returned, neither of
-/// them is used any more. A task that runs later has no effect, and may outlive
-/// the feed. (L2, L3)
+/// `handler`, `on_end` or `executor` that is running. When it has returned,
+/// none of them is used any more. A task that runs later has no effect, and may
+/// outlive the feed. (L2, L3)
 ///
 /// With capacity 0, a Send() waits until a task takes the value. The first
 /// value of an idle listener is taken at once.
@@ -127,9 +153,9 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 ///     and nothing is subscribed.
 /// \warning Deadlock: the rule of the other Listen() applies. Moreover,
 ///     `executor` must not call Send() on the same feed, and must not run a
-///     task inside the call if `handler` calls that Send(), not even after it
-///     has unsubscribed. The Send() that posts the task may still be in
-///     progress.
+///     task inside the call if `handler` or `on_end` calls that Send(), not
+///     even after the end of the subscription. The Send() that posts the task
+///     may still be in progress.
 /// \par Complexity
 /// Each value costs a receive and a call. The library allocates nothing for a
 /// task.
@@ -171,8 +197,9 @@ Subscription StartListener(Feed<T>& feed, ListenOptions&& options,
   // If something below throws, this unsubscribes.
   Subscription source = feed.Subscribe(Access::Make<Sender<T>>(channel),
                                        std::move(options.subscribe), where);
-  auto listener = Ref<L>::Make(std::forward<Args>(args)..., channel,
-                               SubscriptionAccess::Share(source));
+  auto listener =
+      Ref<L>::Make(std::forward<Args>(args)..., std::move(options.on_end),
+                   channel, SubscriptionAccess::Share(source));
   listener->Start();
   static_cast<void>(SubscriptionAccess::Release(std::move(source)));
   return SubscriptionAccess::Make(std::move(listener));

@@ -69,6 +69,32 @@ class Handler {
   Channel<int> entered_{1};  // something to be interrupted at
 };
 
+// Counts its calls for the end, and looks whether one comes too late.
+class AtEnd {
+ public:
+  auto Function() {
+    return [this](const std::exception_ptr&) {
+      Expect(!forbidden_, "the end handler is called after Unsubscribe");
+      running_ = true;
+      entered_.TrySend(1);
+      running_ = false;
+      ++calls_;
+    };
+  }
+  // From now on it must not be called.
+  void Forbid() {
+    Expect(!running_, "the end handler runs after Unsubscribe");
+    forbidden_ = true;
+  }
+  [[nodiscard]] int calls() const { return calls_; }
+
+ private:
+  bool forbidden_ = false;
+  bool running_ = false;
+  int calls_ = 0;
+  Channel<int> entered_{1};  // something to be interrupted at
+};
+
 void ListenerInAThread() {
   Feed<int> feed;
   Handler handler;
@@ -288,6 +314,78 @@ void TasksDuringASendThatWaits() {
   Expect(sent == 2, "a value is lost");
 }
 
+// Nothing but Unsubscribe ends it.
+void EndHandlerOfOneThatIsUnsubscribed() {
+  Feed<int> feed;
+  AtEnd at_end;
+  const Subscription subscription =
+      Listen(feed, [](int) {}, {.capacity = 1, .on_end = at_end.Function()});
+  Scheduler::Interleave(
+      {[&] { feed.Send(1); }, [&] { subscription.Unsubscribe(); }});
+  Expect(at_end.calls() == 0, "the end handler is called");
+}
+
+void TasksForAnEndHandlerOfOneThatIsUnsubscribed() {
+  Feed<int> feed;
+  Tasks tasks;
+  AtEnd at_end;
+  const Subscription subscription =
+      Listen(std::ref(tasks), feed, [](int) {},
+             {.capacity = 1, .on_end = at_end.Function()});
+  Scheduler::Interleave({[&] { feed.Send(1); }, [&] { tasks.Run(); },
+                         [&] {
+                           subscription.Unsubscribe();
+                           tasks.Close();
+                         }});
+  Expect(at_end.calls() == 0, "the end handler is called");
+}
+
+// The feed is closed when the listener is idle, or has a task.
+void TasksOfAnEndThatIsUnsubscribed() {
+  Feed<int> feed;
+  Tasks tasks;
+  AtEnd at_end;
+  const Subscription subscription =
+      Listen(std::ref(tasks), feed, [](int) {},
+             {.capacity = 1, .on_end = at_end.Function()});
+  Scheduler::Interleave({[&] {
+                           feed.Send(1);
+                           feed.Close();
+                         },
+                         [&] { tasks.Run(); },
+                         [&] {
+                           subscription.Unsubscribe();
+                           Expect(subscription.ended(),
+                                  "Unsubscribe returned before the end");
+                           at_end.Forbid();
+                           tasks.Close();
+                         }});
+  Expect(at_end.calls() <= 1, "the end handler is called twice");
+}
+
+// The executor has two threads.
+void TasksOfAnEnd() {
+  Feed<int> feed;
+  Tasks tasks;
+  Handler handler;
+  AtEnd at_end;
+  const Subscription subscription =
+      Listen(std::ref(tasks), feed, std::ref(handler),
+             {.capacity = 1, .on_end = at_end.Function()});
+  const auto run = [&] { tasks.Run(); };
+  Scheduler::Interleave(
+      {[&] {
+         feed.Send(1);
+         feed.Close();
+         Expect(!subscription.Err().Receive(), "an error of nobody's");
+         Expect(handler.calls() == 1, "a value is lost");
+         Expect(at_end.calls() == 1, "the end came without its handler");
+         tasks.Close();
+       },
+       run, run});
+  Expect(at_end.calls() == 1, "the end handler is called twice");
+}
+
 constexpr std::array kScenarios = {
     Scenario{"listen_stop", "a listener makes no call after Unsubscribe",
              ListenerInAThread},
@@ -318,6 +416,15 @@ constexpr std::array kScenarios = {
              ExecutorThatThrows},
     Scenario{"listen_tasks_twice", "two Unsubscribes both wait for the call",
              TwoThatUnsubscribeTasks},
+    Scenario{"listen_end_stop", "Unsubscribe calls no end handler",
+             EndHandlerOfOneThatIsUnsubscribed},
+    Scenario{"listen_tasks_end_stop", "nor in a task",
+             TasksForAnEndHandlerOfOneThatIsUnsubscribed},
+    Scenario{"listen_tasks_end", "no end handler runs after Unsubscribe",
+             TasksOfAnEndThatIsUnsubscribed},
+    Scenario{"listen_tasks_end_once",
+             "the end handler is called once, before the end is seen",
+             TasksOfAnEnd},
 };
 
 }  // namespace

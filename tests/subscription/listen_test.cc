@@ -175,9 +175,10 @@ constexpr std::array kWays = {
         .end = [](Held&) { throw std::runtime_error("thrown"); }},
 };
 
-// One way in one situation, at one capacity.
+// One way in one situation, at one capacity, with an end handler or without.
 template <typename Form>
-void Try(const Way& way, Situation situation, std::size_t capacity) {
+void Try(const Way& way, Situation situation, std::size_t capacity,
+         bool has_on_end) {
   const bool by_handler =
       way.acts == Acts::kInside || way.acts == Acts::kThrows;
   const bool idle = situation == Situation::kIdle;
@@ -195,17 +196,27 @@ void Try(const Way& way, Situation situation, std::size_t capacity) {
   auto token = std::make_shared<int>();
   const std::weak_ptr<int> alive = token;
 
-  held.handle = listen(*held.feed,
-                       [&, token = std::move(token)](int number) {
-                         handled.push_back(number);
-                         if (number > 1) return;
-                         entered.Close();
-                         static_cast<void>(go.Receive());
-                         if (by_handler) way.end(held);
-                         acted.Close();
-                         static_cast<void>(leave.Receive());
-                       },
-                       {.capacity = capacity});
+  constexpr int kEnd = -1;  // what the end handler adds
+  std::string end_error = "not called";
+  std::function<void(std::exception_ptr)> on_end;
+  if (has_on_end) {
+    on_end = [&, token](std::exception_ptr error) {
+      handled.push_back(kEnd);
+      end_error = Text(error);
+    };
+  }
+  held.handle =
+      listen(*held.feed,
+             [&, token = std::move(token)](int number) {
+               handled.push_back(number);
+               if (number > 1) return;
+               entered.Close();
+               static_cast<void>(go.Receive());
+               if (by_handler) way.end(held);
+               acted.Close();
+               static_cast<void>(leave.Receive());
+             },
+             {.capacity = capacity, .on_end = std::exchange(on_end, nullptr)});
   const auto err = held.handle.Err();
   if (way.tracked) held.handle = held.scope->Track(std::move(held.handle));
 
@@ -270,7 +281,12 @@ void Try(const Way& way, Situation situation, std::size_t capacity) {
     if (!idle) queued.resize(1);
   }
   held.handle = Subscription();
+  const bool calls_on_end = has_on_end && (way.acts == Acts::kByFeed || threw);
+  if (calls_on_end) queued.push_back(kEnd);
   CHECK(handled == queued);
+  CHECK(end_error == (!calls_on_end ? "not called"
+                      : threw       ? "thrown"
+                                    : "null"));
 }
 
 }  // namespace
@@ -280,8 +296,10 @@ TEMPLATE_TEST_CASE("L1 L2 L3: each end in each situation at each capacity", "",
   for (const Way& way : kWays) {
     for (const auto& [situation, name] : kSituations) {
       for (const std::size_t capacity : kCapacities) {
-        CAPTURE(way.name, name, capacity);
-        Try<TestType>(way, situation, capacity);
+        for (const bool has_on_end : {false, true}) {
+          CAPTURE(way.name, name, capacity, has_on_end);
+          Try<TestType>(way, situation, capacity, has_on_end);
+        }
       }
     }
   }
@@ -836,9 +854,13 @@ TEMPLATE_TEST_CASE("L2: values and ends at the same time", "", EVERY_FORM) {
   for (int round = 0; round < 100; ++round) {
     Feed<int> feed;
     std::atomic<int> handled = 0;
+    int handled_at_end = -1;
     std::size_t sent = 0;
     Subscription subscription =
-        listen(feed, [&](int) { ++handled; }, {.capacity = 1});
+        listen(feed, [&](int) { ++handled; },
+               {.capacity = 1, .on_end = [&](const std::exception_ptr&) {
+                  handled_at_end = handled;
+                }});
     InThread sending([&] {
       while (feed.Send(1) == 1) ++sent;
     });
@@ -854,7 +876,523 @@ TEMPLATE_TEST_CASE("L2: values and ends at the same time", "", EVERY_FORM) {
     const auto count = static_cast<std::size_t>(handled.load());
     CHECK(count <= sent);
     if (whole) CHECK(count == sent);
+    CHECK(handled_at_end == (whole ? handled.load() : -1));
   }
+}
+
+// --- The end handler ---------------------------------------------------------
+
+namespace {
+
+// Why a subscription ends, and what its end handler does then.
+enum class Cause { kClosedBefore, kClosed, kDestroyed, kPolicy, kThrown };
+enum class Act { kReturns, kThrows, kUnsubscribes, kDropsTheHandle, kSends };
+
+constexpr std::array kCauses = {
+    std::pair{Cause::kClosedBefore, "a feed that was closed before"},
+    std::pair{Cause::kClosed, "Close of the feed"},
+    std::pair{Cause::kDestroyed, "the end of the feed"},
+    std::pair{Cause::kPolicy, "a policy"},
+    std::pair{Cause::kThrown, "an exception"},
+};
+constexpr std::array kActs = {
+    std::pair{Act::kReturns, "returns"},
+    std::pair{Act::kThrows, "throws"},
+    std::pair{Act::kUnsubscribes, "unsubscribes"},
+    std::pair{Act::kDropsTheHandle, "destroys the handle"},
+    std::pair{Act::kSends, "sends"},
+};
+
+// `idle`: the listener has no value when the feed ends.
+template <typename Form>
+void TryEndHandler(Cause cause, Act act, bool idle) {
+  const bool by_feed = cause == Cause::kClosed || cause == Cause::kDestroyed;
+  if (idle != (cause == Cause::kClosedBefore) && !by_feed) return;
+  if (act == Act::kSends && cause == Cause::kDestroyed) return;
+
+  Form listen;
+  auto feed = std::make_unique<Feed<int>>();
+  const Channel<int> others(10);
+  const Subscription other = feed->Subscribe(others);
+  if (cause == Cause::kClosedBefore) feed->Close();
+  Subscription handle;
+  const Channel<int> assigned;  // the handle is
+  const Channel<int> entered;
+  const Channel<int> go;
+  std::vector<std::string> called;
+  std::size_t taken = 99;
+  auto token = std::make_shared<int>();
+  const std::weak_ptr<int> alive = token;
+  handle = listen(
+      *feed,
+      [&](int number) {
+        called.push_back(std::to_string(number));
+        entered.Close();
+        static_cast<void>(go.Receive());
+        if (cause == Cause::kThrown) throw std::runtime_error("thrown");
+      },
+      {.capacity = 1,
+       .subscribe = {.name = "slow",
+                     .overflow = cause == Cause::kPolicy ? Overflow::kEnd
+                                                         : Overflow::kWait},
+       .on_end = [&, token = std::exchange(token, nullptr)](
+                     const std::exception_ptr& error) {
+         static_cast<void>(assigned.Receive());
+         called.push_back(Text(error));
+         if (handle.ended()) called.push_back("too late");
+         if (act == Act::kThrows) throw std::runtime_error("thrown at the end");
+         if (act == Act::kUnsubscribes) handle.Unsubscribe();
+         if (act == Act::kDropsTheHandle) handle = Subscription();
+         if (act == Act::kSends) taken = feed->Send(7);
+       }});
+  const auto err = handle.Err();
+
+  std::vector<std::string> expected;
+  if (!idle) {
+    CHECK(feed->Send(1) == 2);
+    static_cast<void>(entered.Receive());
+    CHECK(feed->Send(2) == 2);
+    expected = {"1", "2"};
+  }
+  if (cause == Cause::kThrown) expected = {"1"};
+  if (cause == Cause::kClosed) feed->Close();
+  if (cause == Cause::kDestroyed) feed.reset();
+  if (cause == Cause::kPolicy) CHECK(feed->Send(3) == 1);
+  go.Close();
+  CHECK_FALSE(err.closed());
+  assigned.Close();
+
+  // The first error, unless it was unsubscribed before its end.
+  std::string error = "null";
+  if (cause == Cause::kPolicy) {
+    error =
+        "slow: the subscriber was too slow (1 values in its full channel, no "
+        "receive for 0 ms)";
+  }
+  if (cause == Cause::kThrown) error = "thrown";
+  expected.push_back(error);
+  if (error == "null") error = "closed";
+  if (act == Act::kThrows && error == "closed") error = "thrown at the end";
+  if (act == Act::kUnsubscribes || act == Act::kDropsTheHandle)
+    error = "closed";
+  CHECK(Text(err.Receive()) == error);
+  CHECK(Text(err.Receive()) == "closed");
+  CHECK(alive.expired());
+  CHECK(called == expected);
+  const bool closed = cause == Cause::kClosedBefore || cause == Cause::kClosed;
+  if (act == Act::kSends) CHECK(taken == (closed ? 0U : 1U));
+  if (feed) CHECK(feed->subscriber_count() == (closed ? 0U : 1U));
+}
+
+// Whether an end handler was called.
+struct Called {
+  auto Handler() {
+    return [this](const std::exception_ptr&) { ++times; };
+  }
+  std::atomic<int> times = 0;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("L2 L3 U3: an end handler for each cause does each thing",
+                   "", EVERY_FORM) {
+  for (const auto& [cause, why] : kCauses) {
+    for (const auto& [act, what] : kActs) {
+      for (const bool idle : {false, true}) {
+        CAPTURE(why, what, idle);
+        TryEndHandler<TestType>(cause, act, idle);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("L2: Unsubscribe waits for an end handler that runs", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> entered;
+  const Channel<int> go;
+  auto token = std::make_shared<int>();
+  const std::weak_ptr<int> alive = token;
+  const bool throws = GENERATE(false, true);
+  Subscription subscription =
+      listen(feed, [](int) { throw std::runtime_error("thrown"); },
+             {.on_end = [&, token = std::exchange(token, nullptr)](
+                            const std::exception_ptr&) {
+               entered.Close();
+               static_cast<void>(go.Receive());
+             }});
+  if (throws) {
+    CHECK(feed.Send(1) == 1);
+  } else {
+    feed.Close();
+  }
+  static_cast<void>(entered.Receive());
+  const auto err = subscription.Err();
+  std::atomic<bool> returned = false;
+  const bool drops = GENERATE(false, true);
+  InThread ending([&] {
+    if (drops) {
+      subscription = Subscription();
+    } else {
+      subscription.Unsubscribe();
+    }
+    returned = true;
+  });
+  CHECK(StaysFalse([&] { return returned.load(); }));
+  CHECK_FALSE(err.closed());
+  CHECK_FALSE(alive.expired());
+  go.Close();
+  ending.Get();
+  CHECK(alive.expired());
+  CHECK(err.closed());
+}
+
+TEMPLATE_TEST_CASE("L2: no Send waits for a listener at its end", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<std::shared_ptr<int>> feed;
+  const std::size_t capacity = GENERATE(0U, 1U);
+  const Channel<int> entered;
+  const Channel<int> go;
+  const Channel<int> ends;
+  const Channel<int> leave;
+  auto value = std::make_shared<int>();
+  long users = 0;
+  const Subscription subscription =
+      listen(feed,
+             [&](const std::shared_ptr<int>&) {
+               entered.Close();
+               static_cast<void>(go.Receive());
+               throw std::runtime_error("thrown");
+             },
+             {.capacity = capacity, .on_end = [&](const std::exception_ptr&) {
+                users = value.use_count();
+                ends.Close();
+                static_cast<void>(leave.Receive());
+              }});
+  CHECK(feed.Send(value) == 1);
+  static_cast<void>(entered.Receive());
+  std::optional<InThread<std::function<std::size_t()>>> sending;
+  if (capacity == 0) {
+    sending.emplace([&feed] { return feed.Send(nullptr); });
+    AwaitThat([&] { return feed.Report().at(0).stats.blocks; });
+  } else {
+    CHECK(feed.Send(value) == 1);
+  }
+  go.Close();
+  static_cast<void>(ends.Receive());
+  if (sending) CHECK(sending->Get() == 0);
+  CHECK(feed.subscriber_count() == 0);
+  CHECK(users == 1);  // nothing is queued
+  CHECK_FALSE(subscription.ended());
+  leave.Close();
+  CHECK(Text(subscription.Err().Receive()) == "thrown");
+}
+
+// It waits for others as any thread does, which is no deadlock.
+TEMPLATE_TEST_CASE("L2: an end handler sends while another Send is blocked", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  const Channel<int> begin;
+  std::size_t taken = 99;
+  const Subscription subscription =
+      listen(feed, [](int) { throw std::runtime_error("thrown"); },
+             {.capacity = 0, .on_end = [&](const std::exception_ptr&) {
+                static_cast<void>(begin.Receive());
+                taken = feed.Send(3);
+              }});
+  CHECK(feed.Send(1) == 1);
+  AwaitThat([&] { return feed.subscriber_count() == 0; });
+  const Channel<int> slow;
+  const Subscription other = feed.Subscribe(slow);
+  InThread sending([&] { return feed.Send(2); });
+  AwaitThat([&] { return feed.Report().at(0).stats.blocks; });
+  begin.Close();
+  AwaitThat([&] { return feed.waiting_senders() == 1; });
+  CHECK(slow.Receive() == 2);
+  CHECK(sending.Get() == 1);
+  CHECK(slow.Receive() == 3);
+  CHECK(Text(subscription.Err().Receive()) == "thrown");
+  CHECK(taken == 1);
+}
+
+TEMPLATE_TEST_CASE("L2: a request comes before the end handler or not at all",
+                   "", EVERY_FORM) {
+  TestType listen;
+  for (int round = 0; round < 200; ++round) {
+    Feed<int> feed;
+    Called called;
+    Subscription subscription =
+        listen(feed, [](int) {}, {.on_end = called.Handler()});
+    if (round % 2 == 0) feed.Send(1);
+    InThread closing([&] { feed.Close(); });
+    subscription.Unsubscribe();
+    const int then = called.times;
+    closing.Get();
+    CHECK(then <= 1);
+    CHECK(called.times == then);
+  }
+}
+
+TEST_CASE("L2: an end handler is copied for its options alone") {
+  struct Throwing {
+    explicit Throwing(Called& called) : times(&called.times) {}
+    Throwing(const Throwing& other)
+        : times(other.times), copies(other.copies + 1) {
+      if (copies == 2) throw std::runtime_error("no copy");
+    }
+    void operator()(const std::exception_ptr&) const { ++*times; }
+    std::atomic<int>* times;
+    int copies = 0;
+  };
+  Feed<int> feed;
+  const Hand hand;
+  Called called;
+  ListenOptions options;
+  const Throwing on_end(called);
+  options.on_end = on_end;
+  const auto handler = [](int) {};
+  CHECK_THROWS_AS(Listen(feed, handler, options), std::runtime_error);
+  CHECK_THROWS_AS(Listen(hand, feed, handler, options), std::runtime_error);
+  CHECK(feed.subscriber_count() == 0);
+  const Subscription in_a_thread = Listen(feed, handler, std::move(options));
+  const Subscription in_tasks =
+      Listen(hand, feed, handler, {.on_end = Throwing(called)});
+  feed.Close();
+  AwaitEnd(in_a_thread);
+  hand.RunAll();
+  CHECK(called.times == 2);
+}
+
+TEMPLATE_TEST_CASE("L2 R1: an end handler in a resubscription", "",
+                   EVERY_FORM) {
+  TestType listen;
+  Feed<int> feed;
+  std::atomic<int> established = 0;
+  Called called;
+  const Subscription all =
+      Resubscribe(std::chrono::nanoseconds(1), [&](std::stop_token) {
+        Subscription made =
+            listen(feed, [](int) { throw std::runtime_error("thrown"); },
+                   {.on_end = called.Handler()});
+        ++established;
+        return made;
+      });
+  for (int i = 1; i <= 3; ++i) {
+    AwaitThat([&] { return established == i; });
+    CHECK(called.times == i - 1);
+    CHECK(feed.Send(1) == 1);
+  }
+  AwaitThat([&] { return established == 4; });
+  all.Unsubscribe();
+  CHECK(called.times == 3);
+}
+
+namespace {
+
+enum class Ended { kBefore, kIdle, kDestroyed, kAfterAValue };
+
+// Ends the feed when the listener that `make` makes is idle.
+template <typename Make>
+Subscription EndIdle(Ended how, std::unique_ptr<Feed<int>>& feed, Make make) {
+  if (how == Ended::kBefore) feed->Close();
+  Subscription subscription = make();
+  if (how == Ended::kIdle) feed->Close();
+  if (how == Ended::kDestroyed) feed.reset();
+  return subscription;
+}
+
+}  // namespace
+
+TEST_CASE("L3: the end of an idle listener posts a task for its end handler") {
+  const auto how = GENERATE(Ended::kBefore, Ended::kIdle, Ended::kDestroyed,
+                            Ended::kAfterAValue);
+  CAPTURE(static_cast<int>(how));
+  auto feed = std::make_unique<Feed<int>>();
+  Hand hand;
+  Called called;
+  Subscription subscription = EndIdle(how, feed, [&] {
+    return Listen(hand, *feed, [](int) {}, {.on_end = called.Handler()});
+  });
+  const auto err = subscription.Err();
+  if (how == Ended::kAfterAValue) {
+    CHECK(feed->Send(1) == 1);
+    hand.Run();
+    CHECK(hand.posted() == 0);
+    feed->Close();
+  }
+  CHECK(hand.posted() == 1);
+  CHECK(called.times == 0);
+  CHECK_FALSE(subscription.ended());
+  const Task task = hand.Take();
+  int times = 0;
+  SECTION("it runs") {
+    task();
+    times = 1;
+  }
+  SECTION("it is unsubscribed before") { subscription.Unsubscribe(); }
+  SECTION("its end is requested before") { subscription.RequestUnsubscribe(); }
+  SECTION("its handle is destroyed before") { subscription = Subscription(); }
+  CHECK(err.drained());
+  task();
+  CHECK(called.times == times);
+  CHECK(hand.posted() == 0);
+}
+
+TEST_CASE("L3: the task of the last values calls the end handler") {
+  Feed<int> feed;
+  Hand hand;
+  int handled = 0;
+  Called called;
+  const Subscription subscription =
+      Listen(hand, feed, [&](int) { ++handled; },
+             {.capacity = 100, .on_end = called.Handler()});
+  // How many tasks: the channel is found closed in the last one.
+  std::size_t values = 0;
+  int tasks = 1;
+  SECTION("one value") { values = 1; }
+  SECTION("63 values") { values = 63; }
+  SECTION("64 values") { values = 64, tasks = 2; }
+  SECTION("65 values") { values = 65, tasks = 2; }
+  for (std::size_t i = 0; i < values; ++i) CHECK(feed.Send(0) == 1);
+  feed.Close();
+  while (tasks-- > 0) {
+    CHECK(called.times == 0);
+    CHECK(hand.posted() == 1);
+    hand.Run();
+  }
+  CHECK(handled == static_cast<int>(values));
+  CHECK(called.times == 1);
+  CHECK(subscription.ended());
+  CHECK(hand.posted() == 0);
+}
+
+TEST_CASE("L3: Unsubscribe posts no task for an end handler") {
+  Feed<int> feed;
+  Hand hand;
+  Called called;
+  Subscription subscription =
+      Listen(hand, feed, [](int) {}, {.on_end = called.Handler()});
+  const auto err = subscription.Err();
+  SECTION("Unsubscribe") { subscription.Unsubscribe(); }
+  SECTION("RequestUnsubscribe") { subscription.RequestUnsubscribe(); }
+  SECTION("the end of the handle") { subscription = Subscription(); }
+  CHECK(err.drained());
+  CHECK(hand.posted() == 0);
+  CHECK(called.times == 0);
+}
+
+TEST_CASE("L3: an executor that does not run the task for the end handler") {
+  const auto how = GENERATE(Ended::kBefore, Ended::kIdle, Ended::kDestroyed);
+  const bool throws = GENERATE(false, true);
+  CAPTURE(static_cast<int>(how), throws);
+  auto feed = std::make_unique<Feed<int>>();
+  Called called;
+  const auto executor = [&](const Task&) {
+    if (throws) throw std::runtime_error("no task");
+  };
+  const Subscription subscription = EndIdle(how, feed, [&] {
+    return Listen(executor, *feed, [](int) {}, {.on_end = called.Handler()});
+  });
+  CHECK(subscription.ended());
+  CHECK(
+      Text(subscription.Err().Receive()) ==
+      (throws
+           ? "no task"
+           : "fanfare: the executor has destroyed a task that it had not run"));
+  CHECK(called.times == 0);
+}
+
+TEST_CASE("L3: an executor throws while the task runs elsewhere to the end") {
+  Feed<int> feed;
+  std::optional<Pool> pool(1);
+  const Channel<int> entered;
+  const Channel<int> thrown;
+  Called called;
+  std::string expected = "of the executor";
+  bool in_end_handler = false;
+  bool handler_throws = false;
+  SECTION("in the handler") {}
+  SECTION("in the handler, which throws") { handler_throws = true; }
+  SECTION("in the end handler") { in_end_handler = true; }
+  SECTION("in the end handler, after an error") {
+    in_end_handler = true;
+    handler_throws = true;
+    expected = "of the handler";
+  }
+  const auto act = [&] {
+    entered.Close();
+    static_cast<void>(thrown.Receive());
+  };
+  bool first = true;
+  const Subscription subscription = Listen(
+      [&](Task task) {
+        pool->Post(std::move(task));
+        if (!std::exchange(first, false)) return;
+        static_cast<void>(entered.Receive());
+        throw std::runtime_error("of the executor");
+      },
+      feed,
+      [&](int) {
+        if (!in_end_handler) act();
+        if (handler_throws) throw std::runtime_error("of the handler");
+      },
+      {.on_end = [&](const std::exception_ptr&) {
+        ++called.times;
+        act();
+      }});
+  const auto err = subscription.Err();
+  if (!handler_throws && in_end_handler) {
+    feed.Close();
+  } else {
+    CHECK(feed.Send(1) == 1);
+  }
+  CHECK_FALSE(err.closed());
+  thrown.Close();
+  CHECK(Text(err.Receive()) == expected);
+  CHECK(Text(err.Receive()) == "closed");
+  CHECK(called.times == (in_end_handler ? 1 : 0));
+}
+
+TEST_CASE("L3: an executor runs the task for the end handler inside the call") {
+  auto feed = std::make_unique<Feed<int>>();
+  const Channel<int> others(1);
+  const Subscription other = feed->Subscribe(others);
+  Subscription subscription;
+  Called called;
+  bool ended = false;
+  const auto executor = [](const Task& task) { task(); };
+  const auto make = [&](auto handler) {
+    return Listen(executor, *feed, handler,
+                  {.on_end = [&](const std::exception_ptr&) {
+                    ++called.times;
+                    if (!subscription) return;  // Listen() has not returned
+                    ended = subscription.ended();
+                    subscription.Unsubscribe();
+                  }});
+  };
+  const auto handler = [](int) {};
+  SECTION("within Close") {
+    subscription = make(handler);
+    feed->Close();
+  }
+  SECTION("within the end of the feed") {
+    subscription = make(handler);
+    feed.reset();
+  }
+  SECTION("within Send") {
+    subscription = make([](int) { throw std::runtime_error("thrown"); });
+    CHECK(feed->Send(1) == 2);
+  }
+  SECTION("within Listen") {
+    feed->Close();
+    subscription = make(handler);
+  }
+  CHECK(called.times == 1);
+  CHECK_FALSE(ended);
+  CHECK(subscription.ended());
 }
 
 // --- Tasks -------------------------------------------------------------------
@@ -999,6 +1537,15 @@ TEST_CASE("L3: Unsubscribe of an idle listener needs no task") {
   }
   subscription.Unsubscribe();
   CHECK(err.drained());
+  CHECK(hand.posted() == 0);
+}
+
+TEST_CASE("L3: a feed that was closed before needs no task") {
+  Feed<int> feed;
+  feed.Close();
+  Hand hand;
+  const Subscription subscription = Listen(hand, feed, [](int) {});
+  CHECK(subscription.ended());
   CHECK(hand.posted() == 0);
 }
 

@@ -108,22 +108,49 @@ TEST_CASE("L2: a listener whose handler exits its thread has ended") {
   Feed<int> feed;
   const auto captured = std::make_shared<int>(7);
   const auto handler = [captured](int) { pthread_exit(nullptr); };
+  bool called = false;
+  const fanfare::ListenOptions options{
+      .on_end = [&called, captured](const auto&) { called = true; }};
   const long users = captured.use_count();
   Subscription subscription;
   SECTION("in a thread") {
-    subscription = fanfare::Listen(feed, handler);
+    subscription = fanfare::Listen(feed, handler, options);
     CHECK(feed.Send(1) == 1);
   }
   SECTION("in a task") {
     std::function<void()> task;
-    subscription =
-        fanfare::Listen([&](auto posted) { task = posted; }, feed, handler);
+    subscription = fanfare::Listen([&](auto posted) { task = posted; }, feed,
+                                   handler, options);
     CHECK(feed.Send(1) == 1);
     std::thread(task).join();
   }
   CHECK_FALSE(subscription.Err().Receive());
   CHECK(captured.use_count() == users);
+  CHECK_FALSE(called);
   CHECK(feed.subscriber_count() == 0);
+}
+
+TEST_CASE("L2: a listener whose end handler exits its thread has ended") {
+  Feed<int> feed;
+  const auto captured = std::make_shared<int>(7);
+  const auto handler = [captured](int) {};
+  const fanfare::ListenOptions options{
+      .on_end = [captured](const auto&) { pthread_exit(nullptr); }};
+  const long users = captured.use_count();
+  Subscription subscription;
+  SECTION("in a thread") {
+    subscription = fanfare::Listen(feed, handler, options);
+    feed.Close();
+  }
+  SECTION("in a task") {
+    std::function<void()> task;
+    subscription = fanfare::Listen([&](auto posted) { task = posted; }, feed,
+                                   handler, options);
+    feed.Close();
+    std::thread(task).join();
+  }
+  CHECK_FALSE(subscription.Err().Receive());
+  CHECK(captured.use_count() == users);
 }
 
 // ---------------------------------------------------------------------------

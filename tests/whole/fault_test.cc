@@ -602,9 +602,11 @@ TEST_CASE("L1: a listener that cannot be started is not called") {
     std::atomic<int> sum = 0;
     const auto token = std::make_shared<int>();
     const Faulty handler([&, token](int value) { sum += value; });
+    int ends = 0;
+    const auto on_end = [&, token](const std::exception_ptr&) { ++ends; };
     const long users = token.use_count();
     Subscription sub;
-    fault.In([&] { sub = Listen(feed, handler); });
+    fault.In([&] { sub = Listen(feed, handler, {.on_end = on_end}); });
     fault.Check(fault.struck() == fault.thrown(), "it throws");
     fault.Check(static_cast<bool>(sub) != fault.thrown(), "it is there or not");
     fault.Check(feed.subscriber_count() == (sub ? 1U : 0U), "it is subscribed");
@@ -612,7 +614,8 @@ TEST_CASE("L1: a listener that cannot be started is not called") {
     feed.Close();
     static_cast<void>(sub.Err().Receive());
     fault.Check(sum == (fault.thrown() ? 0 : 7), "it is called");
-    fault.Check(token.use_count() == users, "its handler is gone");
+    fault.Check(ends == (fault.thrown() ? 0 : 1), "and for the end");
+    fault.Check(token.use_count() == users, "its handlers are gone");
   };
   CheckMemory(4, round);
   CheckEach(Kind::kThread, Mode::kOnce, 1, round);

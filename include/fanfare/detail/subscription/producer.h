@@ -7,6 +7,7 @@
 // in tasks (task_listener.h).
 
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -105,6 +106,22 @@ inline std::exception_ptr CurrentException() {
   std::exception_ptr exception = std::current_exception();
   if (exception == nullptr) throw;
   return exception;
+}
+
+// What a listener calls when it ends without having been asked to.
+using EndHandler = std::function<void(std::exception_ptr)>;
+
+// Calls `on_end` with `error`. Returns the first error: `error`, or, if that is
+// null, what the call has thrown.
+inline std::exception_ptr CallOnEnd(const EndHandler& on_end,
+                                    std::exception_ptr error) {
+  try {
+    on_end(error);
+  } catch (...) {
+    std::exception_ptr thrown = CurrentException();
+    if (error == nullptr) error = std::move(thrown);
+  }
+  return error;
 }
 
 // Converts what the function returned to an error, or to null if it is none.

@@ -9,6 +9,8 @@
 // that completes that receive posts a task (kPosted). The task runs (kRunning):
 // it handles values until the channel is empty and a receive is queued again,
 // or until it has handled as many as one task may. Then it posts the next one.
+// If there is a function to call at the end, the end of an idle listener posts
+// a task as well, which calls it.
 //
 // The thread that changes the state to kEnding ends the subscription. A task
 // that is posted, but does not run yet, finds that and does nothing. So no
@@ -72,11 +74,10 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // Must be called once, before the listener is used.
   void Start() noexcept {
     const Outcome outcome = QueueReceive();
-    if (outcome == Outcome::kDone) {
-      received_ = true;
-      if (BeginPost()) PostTask();
-    }
-    if (outcome == Outcome::kClosed) EndTask(nullptr);
+    if (outcome == Outcome::kPending) return;
+    received_ = outcome == Outcome::kDone;
+    if (!received_ && !on_end_) return EndTask(nullptr);
+    if (BeginPost()) PostTask();
   }
 
   void RequestUnsubscribe() noexcept override {
@@ -99,10 +100,13 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
  protected:
   // `source` delivers to `channel`, which is closed after `source` ends, and
   // which the derived class keeps alive. A receive fills `target`, a
-  // std::optional<T>. Throws std::bad_alloc.
-  TaskListener(Ref<SubscriptionState> source, ChannelEnds& channel,
-               const ValueMoves& moves, void* target)
-      : source_(std::move(source)), channel_(channel), moves_(moves) {
+  // std::optional<T>. `on_end` may be empty. Throws std::bad_alloc.
+  TaskListener(EndHandler on_end, Ref<SubscriptionState> source,
+               ChannelEnds& channel, const ValueMoves& moves, void* target)
+      : source_(std::move(source)),
+        channel_(channel),
+        moves_(moves),
+        on_end_(std::move(on_end)) {
     receive_.value = target;
     SubscriptionState::Err();  // now, so that ending with an error needs no
                                // memory
@@ -158,6 +162,25 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
       at_end.error = CurrentException();
     }
     if (at_end.next == Next::kPost) PostTask();
+    if (at_end.next == Next::kEnd && on_end_) CallAtEnd(at_end.error);
+  }
+
+  // Calls the function for the end, in the state kRunning, unless the listener
+  // was asked to end. `error` is what a call of the handler has thrown, or
+  // null, and becomes the error of the subscription.
+  void CallAtEnd(std::exception_ptr& error) {
+    EndSource();
+    if (error == nullptr) error = source_->TakeError();
+    {
+      const std::lock_guard lock(mutex_);
+      // RequestUnsubscribe() requests a stop before it closes the channel, and
+      // sets asked_ afterwards.
+      if (asked_.load(std::memory_order_relaxed) || stop_.stop_requested()) {
+        return;
+      }
+      error_ = error;  // comes before what the executor throws from now on
+    }
+    error = CallOnEnd(on_end_, std::move(error));
   }
 
   Next HandleValues() {
@@ -196,19 +219,17 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
 
   void OnReceived(Outcome outcome) noexcept override {
     const auto waited = Ref<TaskListener>::Adopt(this);
+    bool posts;
     {
       const std::lock_guard lock(mutex_);
       received_early_ = true;
       if (state_ != State::kIdle) return;
-      if (outcome == Outcome::kDone) {
-        received_ = true;
-        state_ = State::kPosted;
-        ++posting_;
-      } else {
-        state_ = State::kEnding;
-      }
+      received_ = outcome == Outcome::kDone;
+      posts = received_ || (on_end_ && !stop_.stop_requested());
+      state_ = posts ? State::kPosted : State::kEnding;
+      if (posts) ++posting_;
     }
-    if (outcome == Outcome::kDone) {
+    if (posts) {
       PostTask();
     } else {
       End();
@@ -286,6 +307,17 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     End();
   }
 
+  // Ends the subscription to the feed, and discards what is queued. For the
+  // thread that owns the state.
+  void EndSource() noexcept {
+    // This closes the channel. A receive that is still queued is completed, and
+    // from now on no other thread touches the target.
+    source_->Unsubscribe();
+    do {
+      Discard();
+    } while (channel_.TryReceive(receive_, moves_) == Outcome::kDone);
+  }
+
   // Ends the subscription, in the state kRunning.
   void EndTask(std::exception_ptr error) noexcept {
     {
@@ -302,14 +334,10 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   void End() noexcept {
     {
       const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
-      // This closes the channel. A receive that is still queued is completed,
-      // and from now on no other thread touches the target.
-      source_->Unsubscribe();
+      EndSource();
       if (error_ == nullptr) error_ = source_->TakeError();
-      do {
-        Discard();
-      } while (channel_.TryReceive(receive_, moves_) == Outcome::kDone);
       DestroyHandler();
+      on_end_ = nullptr;
     }
     bool last;
     {
@@ -353,6 +381,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   const Ref<SubscriptionState> source_;
   ChannelEnds& channel_;
   const ValueMoves& moves_;
+  EndHandler on_end_;  // may be empty
   Operation receive_;
   // A value is in the target. Belongs to the thread that owns the state.
   bool received_ = false;
@@ -380,10 +409,10 @@ template <typename T, typename Executor, typename Handler>
 class ExecutorListener final : public TaskListener {
  public:
   template <typename E, typename H>
-  ExecutorListener(E&& executor, H&& handler, Ref<ChannelCore<T>> channel,
-                   Ref<SubscriptionState> source)
-      : TaskListener(std::move(source), *channel, ChannelCore<T>::kMoves,
-                     &target_),
+  ExecutorListener(E&& executor, H&& handler, EndHandler on_end,
+                   Ref<ChannelCore<T>> channel, Ref<SubscriptionState> source)
+      : TaskListener(std::move(on_end), std::move(source), *channel,
+                     ChannelCore<T>::kMoves, &target_),
         channel_(std::move(channel)),
         executor_(std::in_place, std::forward<E>(executor)),
         handler_(std::in_place, std::forward<H>(handler)) {}

@@ -28,11 +28,12 @@ class ThreadListener final : public ProducerSubscription {
  public:
   // `source` delivers to `channel`, which is closed after `source` ends.
   template <typename H>
-  ThreadListener(H&& handler, Ref<ChannelCore<T>> channel,
+  ThreadListener(H&& handler, EndHandler on_end, Ref<ChannelCore<T>> channel,
                  Ref<SubscriptionState> source)
       : channel_(std::move(channel)),
         source_(std::move(source)),
-        handler_(std::in_place, std::forward<H>(handler)) {}
+        handler_(std::in_place, std::forward<H>(handler)),
+        on_end_(std::move(on_end)) {}
 
   void RequestUnsubscribe() noexcept override {
     ProducerSubscription::RequestUnsubscribe();
@@ -51,6 +52,15 @@ class ThreadListener final : public ProducerSubscription {
  private:
   std::exception_ptr Produce(const std::stop_token& stop) override {
     const Release at_end{*this};
+    std::exception_ptr error = HandleValues(stop);
+    if (!on_end_) return error;
+    EndSource();
+    if (stop.stop_requested()) return error;
+    return CallOnEnd(on_end_, std::move(error));
+  }
+
+  // Returns the error that has ended the subscription, or null.
+  std::exception_ptr HandleValues(const std::stop_token& stop) {
     try {
       while (std::optional<T> value = Receive()) {
         if (stop.stop_requested()) break;
@@ -70,19 +80,25 @@ class ThreadListener final : public ProducerSubscription {
     return value;
   }
 
+  // Ends the subscription to the feed, and discards what is queued.
+  void EndSource() noexcept {
+    source_->Unsubscribe();
+    std::optional<T> queued;
+    Operation receive;
+    receive.value = &queued;
+    while (channel_->TryReceive(receive, ChannelCore<T>::kMoves) ==
+           Outcome::kDone) {
+      queued.reset();
+    }
+  }
+
   // Destroys everything that was captured or queued before the end can be seen,
   // even if the thread is unwound.
   struct Release {
     ~Release() {
-      listener.source_->Unsubscribe();
-      std::optional<T> queued;
-      Operation receive;
-      receive.value = &queued;
-      while (listener.channel_->TryReceive(receive, ChannelCore<T>::kMoves) ==
-             Outcome::kDone) {
-        queued.reset();
-      }
+      listener.EndSource();
       listener.handler_.reset();
+      listener.on_end_ = nullptr;
     }
     ThreadListener& listener;
   };
@@ -90,6 +106,7 @@ class ThreadListener final : public ProducerSubscription {
   const Ref<ChannelCore<T>> channel_;
   const Ref<SubscriptionState> source_;
   std::optional<Handler> handler_;
+  EndHandler on_end_;  // may be empty
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
