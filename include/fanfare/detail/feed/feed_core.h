@@ -9,7 +9,6 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <stdexcept>
@@ -20,12 +19,13 @@
 #include <fanfare/detail/base/deadline.h>
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
+#include <fanfare/detail/feed/deadlock_watch.h>
 #include <fanfare/detail/feed/dense_set.h>
 #include <fanfare/detail/feed/feed_extras.h>
 #include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/feed/membership.h>
-#include <fanfare/detail/feed/pending_offers.h>
 #include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/queued_send.h>
 #include <fanfare/detail/feed/tally.h>
 #include <fanfare/detail/feed/turnstile.h>
 #include <fanfare/detail/subscription/owner_tree.h>
@@ -34,40 +34,6 @@
 #include <fanfare/detail/wait/wait_queue.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
-
-// Says what a Send waits for.
-enum class Waits {
-  kNever,   // nothing
-  kTurn,    // its turn, but no channel
-  kForAll,  // its turn, and each channel
-};
-
-// A QueuedSend is a Send that waits for its turn. The holder of the turn may
-// make its offers (combine it).
-struct QueuedSend : Operation {
-  // Makes the offers of `send`, when its turn has come.
-  using Combine = void(FeedCore& feed, QueuedSend& send) noexcept;
-
-  QueuedSend(Waits what, Combine* how) noexcept : waits(what), combine(how) {}
-
-  // Returns whether nothing is left to do.
-  [[nodiscard]] bool complete() const noexcept {
-    return was_combined && pending.empty();
-  }
-
-  const Waits waits;
-  Combine* const combine;  // null: its offers run user code
-  bool was_combined = false;
-  std::size_t taken = 0;  // if it was combined, as the next one
-  PendingOffers pending;
-  // What its thread runs, if it waits for its turn without a limit.
-  const RunningScope* runs = nullptr;
-  // Set if it is refused because the Send in progress waits, without a limit,
-  // for a receive from this member's channel that only its own thread could
-  // make.
-  Ref<Member> deadlocked;
-  Place where{};  // that member was subscribed
-};
 
 class alignas(kCacheLine) FeedCore final : public RefCounted {
  public:
@@ -271,9 +237,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     }
     const Outcome outcome =
         turnstile.Enter(send, send.waits != Waits::kNever, deadline, stop,
-                        [&] { return FindDeadlock(send); });
+                        [&] { return deadlocks.Finds(send); });
     // The feed may have been destroyed.
-    if (send.deadlocked) ThrowDeadlock(*send.deadlocked, send.where);
+    if (send.deadlocked) DeadlockWatch::Throw(*send.deadlocked, send.where);
     return outcome == Outcome::kDone && !send.complete();
   }
 
@@ -301,39 +267,6 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     if (extras_ != nullptr) [[unlikely]]
       Record(value);
     sent_.Add();
-  }
-
-  // Throws because the Send in progress would wait for its own thread, unless
-  // the subscription has ended, which ends the wait.
-  FANFARE_COLD void ThrowIfListed(const Member& member) const {
-    Place where{};
-    {
-      const std::lock_guard lock(turnstile.mutex());
-      if (!member.listed) return;
-      where = member.where();
-    }
-    ThrowDeadlock(member, where);
-  }
-
-  // Begins and ends a part of a wait for the channels of `pending` that nothing
-  // but their receivers can end. Such a receiver may wait for its turn to send:
-  // that Send is refused, whichever of the two began to wait first.
-  FANFARE_COLD void BeginEndless(const PendingOffers& pending) noexcept {
-    IntrusiveList<Operation> refused;
-    {
-      const std::lock_guard lock(turnstile.mutex());
-      waits_for_ = &pending;
-      if (handlers_send_) {
-        turnstile.RefuseIf(refused, [this](Operation& queued) {
-          return FindDeadlock(static_cast<QueuedSend&>(queued));
-        });
-      }
-    }
-    CompleteAll(refused);
-  }
-  FANFARE_COLD void EndEndless() noexcept {
-    const std::lock_guard lock(turnstile.mutex());
-    waits_for_ = nullptr;
   }
 
   // Begins and ends a wait for channels.
@@ -393,42 +326,6 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     // Last, so that a receiver that finds the channel closed finds the error.
     const Policy* const policy = member.policy();
     if (policy != nullptr && policy->close_channel) member.channel().Close();
-  }
-
-  // Returns whether the holder waits, without a limit, for a receive that only
-  // the thread of `send` could make, and notes the member. Called with the
-  // mutex held. (A Send in the queue that has no limit is unclaimed, so that it
-  // is refused if this returns true. To look at the channel takes its locks,
-  // which are biased to no feed: only this one knows a listener's channel, and
-  // its holder has revoked all biases before it waits.)
-  FANFARE_COLD bool FindDeadlock(QueuedSend& send) noexcept {
-    if (send.runs == nullptr) return false;
-    handlers_send_ = true;
-    if (waits_for_ == nullptr) return false;
-    for (Member* m = waits_for_->first(); m != nullptr; m = m->next_pending) {
-      if (m->listed && RunningScope::Consumes(send.runs, m->channel()) &&
-          !m->policy_will_act() && m->channel().Look(m->offer()).queued) {
-        send.deadlocked = Ref<Member>::Share(m);
-        send.where = m->where();
-        return true;
-      }
-    }
-    return false;
-  }
-  [[noreturn]] FANFARE_COLD static void ThrowDeadlock(const Member& member,
-                                                      const Place& where) {
-    char text[400];  // where std::string would cost each user's compiler
-    constexpr const char* kText =
-        "fanfare: Send() waits for its own thread, the only one that can "
-        "receive from the full channel of ";
-    const Policy* const policy = member.policy();
-    if (policy != nullptr && !policy->name.empty()) {
-      std::snprintf(text, sizeof(text), "%s%s", kText, policy->name.c_str());
-    } else {
-      std::snprintf(text, sizeof(text), "%s%s:%u", kText, where.file_name(),
-                    static_cast<unsigned>(where.line));
-    }
-    throw std::logic_error(text);
   }
 
   FANFARE_COLD void Record(const void* value) {
@@ -520,12 +417,9 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   // When the Send in progress began to wait for channels, or kNotWaiting.
   Platform::Atomic<Clock::rep> waiting_since_{kNotWaiting};
   FeedExtras* const extras_ = nullptr;
-  // The next two are guarded by the mutex.
-  // What the holder waits for, if without a limit.
-  const PendingOffers* waits_for_ = nullptr;
-  // Whether a Send has ever waited for its turn inside a handler. Otherwise no
-  // wait looks through the queue.
-  bool handlers_send_ = false;
+
+ public:
+  DeadlockWatch deadlocks{turnstile};
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail

@@ -93,10 +93,10 @@ class SendWait {
                            stall_after_ == Clock::duration::max();
       if (endless) {
         CheckThatOthersReceive();
-        feed_.BeginEndless(pending_);
+        feed_.deadlocks.Begin(pending_);
       }
       const bool complete = latch_.Wait(acts_first ? next : own, stop);
-      if (endless) feed_.EndEndless();
+      if (endless) feed_.deadlocks.End();
       if (complete) break;
       if (!acts_first || stop.stop_requested()) continue;
       if (actions_->on_wake(*this)) return withdrawn_;
@@ -130,7 +130,7 @@ class SendWait {
     for (Member* m = pending_.first(); m != nullptr; m = m->next_pending) {
       if (NoOtherThreadReceives(m->channel()) && !m->policy_will_act() &&
           m->channel().Look(m->offer()).queued) {
-        feed_.ThrowIfListed(*m);
+        feed_.deadlocks.ThrowIfListed(*m);
       }
     }
   }
