@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <iostream>
+#include <optional>
+#include <stop_token>
 #include <thread>
 
 #include <fanfare/fanfare.h>
@@ -12,8 +14,11 @@ int main() {
 
   fanfare::Channel<int> log(100);  // may fall 100 ticks behind
   fanfare::Subscription logging = ticks.Subscribe(log);
-  std::jthread logger([log] {
-    for (int tick : log) std::cout << "tick " << tick << '\n';
+  std::jthread logger([log](std::stop_token stop) {
+    // Ends after a stop, once `log` is empty. ~jthread requests the stop.
+    while (std::optional<int> tick = log.Receive(stop)) {
+      std::cout << "tick " << *tick << '\n';
+    }
   });
 
   fanfare::Channel<int> stuck;  // no thread receives from this one
@@ -22,5 +27,4 @@ int main() {
   ticks.SendFor(1, 10ms);  // `log` takes the value, `stuck` does not
   sticking.Unsubscribe();  // would also release a Send that is blocked
   ticks.Send(2);
-  log.Close();  // ends the loop above once the channel is empty
 }

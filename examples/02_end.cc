@@ -28,5 +28,7 @@ int main() {
   std::jthread consumer(Consume, numbers);
 
   for (int n = 1; n <= 3; ++n) feed.Send(n);
-  feed.Close();  // Ends all subscriptions. So does the feed's destructor.
+  // Ends all subscriptions, and so the loop. Before the end of main(): there
+  // the destructor of the thread waits for the loop, before that of the feed.
+  feed.Close();
 }

@@ -10,7 +10,17 @@
 //   Subscription log = Listen(ticks, [](int tick) { std::cout << tick; });
 //   ticks.Send(1);
 //   ticks.Close();       // the listener handles what is queued, then ends
-//   Select(OnEnd(log));  // waits for that; Unsubscribe() would discard it
+//   Select(OnEnd(log));  // waits for that; the destructor would discard it
+//
+// The same in tasks of an event loop that has a function `post`, and with a
+// function for the end:
+//
+//   auto executor = [](auto task) { post(task); };
+//   Subscription log = Listen(
+//       executor, ticks, [](int tick) { std::cout << tick; },
+//       {.capacity = 8,
+//        .subscribe = {.name = "log"},
+//        .on_end = [](std::exception_ptr) { leave_the_loop(); }});
 //
 // Thread safety: all member functions may be called concurrently. A single
 // handle object follows the rules of std::shared_ptr: assigning to it or
@@ -53,6 +63,8 @@ struct ListenOptions {
   SubscribeOptions subscribe = {};
   /// The end handler: a function that is called once, after the last call of
   /// the handler, when the subscription ends without having been unsubscribed.
+  /// Unlike OnEnd(), it does not report an Unsubscribe(), or the destruction of
+  /// the handle.
   ///
   /// That is when the feed was closed or destroyed, perhaps before Listen(),
   /// when a policy has ended the subscription, or when the handler has thrown.
@@ -61,12 +73,14 @@ struct ListenOptions {
   ///
   /// The function runs where the handler runs: in the thread of the listener,
   /// or in a task. For that, the end of an idle listener posts one more task.
+  /// On a closed feed, it may be called before Listen() returns.
   /// If the executor throws, or destroys a task that it has not run, the
   /// function is not called. (L3)
   ///
-  /// When the function is called, the subscription to the feed has ended, and
-  /// no value is queued. No Send() waits for this subscriber, and the function
-  /// may call Send() on the feed, if the feed still exists. If the function
+  /// When the function is called, the feed delivers no more values, and none is
+  /// queued; Subscription::ended() is still false. No Send() waits for this
+  /// subscriber. The function may call Send() on the feed if the caller of
+  /// Listen() guarantees that the feed still exists. If the function
   /// throws, Err() delivers that exception, unless there was one before. Err()
   /// is closed after the function has returned and everything captured is
   /// destroyed. (L2)
@@ -98,7 +112,8 @@ struct ListenOptions {
 /// this subscriber any more. If the subscription was unsubscribed before, the
 /// exception is dropped. (L2, U6)
 ///
-/// On a closed feed, the subscription ends without a call of `handler`.
+/// On a closed feed, the subscription ends without a call of `handler`, and
+/// `on_end` is called.
 ///
 /// \throws std::invalid_argument as Subscribe() does, std::system_error if no
 ///     thread can be started, std::bad_alloc, and what copying `handler`
@@ -151,7 +166,10 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// \throws std::invalid_argument as Subscribe() does, std::bad_alloc, and what
 ///     copying `executor` or `handler` throws. Neither has been called then,
 ///     and nothing is subscribed.
-/// \warning Deadlock: the rule of the other Listen() applies. Moreover,
+/// \warning Deadlock: the rule of the other Listen() applies, and not to
+///     `handler` alone. If all threads that could run the task wait in a Send()
+///     on the same feed, none is left that receives: in a loop with one thread,
+///     no callback may call that Send(). Moreover,
 ///     `executor` must not call Send() on the same feed, and must not run a
 ///     task inside the call if `handler` or `on_end` calls that Send(), not
 ///     even after the end of the subscription. The Send() that posts the task

@@ -19,14 +19,20 @@
 // A hand-written loop must test for kNoCase, which Select returns at once when
 // no case can become ready any more. The first of these loops would neither
 // block nor end once `orders` is closed. The compiler warns of it, because the
-// result is [[nodiscard]] if none of the cases outlasts its channel:
+// result is [[nodiscard]] if no handler is called at the end:
 //
 //   while (running) Select(OnReceive(orders, book));              // wrong
 //   while (Select(OnReceive(orders, book)) != kNoCase) continue;  // right
 //   SelectLoop(OnReceive(orders, book));                          // better
 //
 // Some cases stay ready: an OnEnd or OnStop that has happened, and an OnReceive
-// with a handler for the end of a closed channel. After them, a loop must end.
+// with a handler for the end of a closed channel. (A handler with an `auto`
+// parameter is one.) After them, a loop must end:
+//
+//   while (running) Select(OnReceive(orders, book), OnEnd(trading));  // wrong
+//   while (Select(OnReceive(orders, book), OnEnd(trading)) == 0) continue;
+//   SelectLoop(OnReceive(orders, book), OnEnd(trading));              // better
+//
 // With an OnEnd it ends after the values that are queued. With an OnStop it
 // ends at once; `while (auto order = orders.Receive(stop))` receives them
 // first.
@@ -195,7 +201,7 @@ template <typename Handler = detail::NoHandler>
 /// never ready while the Select waits. Allocates nothing.
 /// (S1, S4, S5, S8, S9)
 template <typename... Cases>
-  requires(detail::SomeCaseLasts<Cases...>)
+  requires(detail::SelectsForHandlers<Cases...>)
 std::size_t Select(Cases... cases) {
   static_assert((std::size_t{detail::kIsDefaultCase<Cases>} + ... + 0) <= 1,
                 "fanfare: a Select takes at most one OnDefault");
@@ -203,15 +209,16 @@ std::size_t Select(Cases... cases) {
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
 
-/// Does the same if every case is an OnSend, or an OnReceive with a handler for
-/// a T alone.
+/// Does the same if every case is an OnSend, an OnReceive with a handler for a
+/// T alone, or beside these an OnEnd without a handler.
 ///
-/// The result must not be ignored. Once all the channels are closed, Select
-/// returns kNoCase at once and calls no handler: a loop that did not look at
-/// the result would spin. (S4)
+/// The result must not be ignored. Once the channels are closed, or the
+/// subscription has ended, Select returns at once and calls no handler: a loop
+/// that did not look at the result would spin. (S4)
 template <typename... Cases>
-  requires(detail::NoCaseLasts<Cases...>)
-[[nodiscard("a loop must end at kNoCase, or be a SelectLoop")]] std::size_t
+  requires(detail::SelectsForResult<Cases...>)
+[[nodiscard(
+    "a loop must end at kNoCase and OnEnd, or be a SelectLoop")]] std::size_t
 Select(Cases... cases) {
   std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
@@ -238,7 +245,8 @@ using Loop = detail::Loop;
 ///
 /// The cases differ from those of a single Select as follows:
 /// - If its channel is closed and empty, an OnReceive calls its handler once,
-///   and is never ready from then on.
+///   and is never ready from then on. That also holds for a receive from
+///   Subscription::Err(): the loop goes on, while an OnEnd ends it.
 /// - An OnSend is never ready once its value has been sent.
 /// - An OnTimeout of a duration starts again with each round. It measures how
 ///   long no case was performed, and comes after all cases that are ready.

@@ -144,7 +144,8 @@ class Subscription {
 
   /// Returns whether the subscription has ended.
   ///
-  /// Never blocks.
+  /// Never blocks. The channel may still have values: a loop that receives them
+  /// must not end because of this result.
   /// \returns True if the subscription has ended, so that Err() is closed, or
   /// if the handle is empty.
   /// (U1, L4)

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fanfare/select.h>
+#include <fanfare/subscription.h>
 
 inline void GoodCode(fanfare::Receiver<std::any> any,
                      fanfare::Receiver<int> number) {
@@ -34,9 +35,11 @@ inline void FoundByArgument(fanfare::Receiver<int> number,
   }
 }
 
-// A statement, as one of its cases lasts longer than its channels.
+// Statements: one of the cases lasts longer than its channels, or tells of the
+// end, or nothing else is waited for.
 inline void Statements(fanfare::Receiver<int> number,
-                       fanfare::Sender<int> sender, std::stop_token stop) {
+                       fanfare::Sender<int> sender,
+                       fanfare::Subscription& numbers, std::stop_token stop) {
   using namespace fanfare;
   Select(OnReceive(number, [](std::optional<int>) {}));
   Select(OnReceive(
@@ -44,6 +47,9 @@ inline void Statements(fanfare::Receiver<int> number,
   Select(OnTimeout(std::chrono::seconds(1)));
   Select(OnTimeout(std::chrono::steady_clock::now()));
   Select(OnStop(stop));
+  Select(OnEnd(numbers));
+  Select(OnEnd(numbers), OnEnd(numbers, [] {}));
+  Select(OnReceive(number, [](int) {}), OnEnd(numbers, [] {}));
   Select(OnDefault());
   Select(OnReceive(number, [](int) {}), OnSend(sender, 1), OnStop(stop));
   Select(OnDefault(), OnReceive(number, [](int) {}));
@@ -147,14 +153,25 @@ void Case(std::stop_token stop) { fanfare::OnStop(stop); }
 #endif
 
 #ifdef LOOP_THAT_WOULD_SPIN
-// expect: a loop must end at kNoCase, or be a SelectLoop
+// expect: a loop must end at kNoCase and OnEnd, or be a SelectLoop
 void Case(fanfare::Receiver<int> number, const bool& running) {
   while (running) fanfare::Select(fanfare::OnReceive(number, [](int) {}));
 }
 #endif
 
+#ifdef LOOP_UP_TO_AN_END_THAT_WOULD_SPIN
+// expect: a loop must end at kNoCase and OnEnd, or be a SelectLoop
+void Case(fanfare::Receiver<int> number, fanfare::Subscription& numbers,
+          const bool& running) {
+  while (running) {
+    fanfare::Select(fanfare::OnReceive(number, [](int) {}),
+                    fanfare::OnEnd(numbers));
+  }
+}
+#endif
+
 #ifdef LOOP_OF_SENDS_THAT_WOULD_SPIN
-// expect: a loop must end at kNoCase, or be a SelectLoop
+// expect: a loop must end at kNoCase and OnEnd, or be a SelectLoop
 void Case(fanfare::Sender<std::string> text, const bool& running) {
   const std::string kept;
   while (running) {

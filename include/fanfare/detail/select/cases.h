@@ -358,8 +358,16 @@ inline constexpr bool kIsDefaultCase = false;
 template <typename Handler>
 inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
 
-// False for a case that is never ready once its channel is closed, and calls no
-// handler then. True for every other kind of case.
+// True for an OnEnd.
+template <typename C>
+inline constexpr bool kIsEndCase = false;
+template <typename T, typename OnValue, typename OnClosed>
+inline constexpr bool
+    kIsEndCase<ReceiveCase<T, OnClosedChannel::kPassNull, OnValue, OnClosed>> =
+        true;
+
+// False for a case that calls no handler at the end of its channel, or of its
+// subscription. True for every other kind of case.
 template <typename C>
 inline constexpr bool kLasts = true;
 template <typename T, typename OnValue, typename OnClosed>
@@ -367,13 +375,24 @@ inline constexpr bool
     kLasts<ReceiveCase<T, OnClosedChannel::kNever, OnValue, OnClosed>> = false;
 template <typename T, typename Value, typename Handler>
 inline constexpr bool kLasts<SendCase<T, Value, Handler>> = false;
+template <typename T, typename OnClosed>
+inline constexpr bool
+    kLasts<ReceiveCase<T, OnClosedChannel::kPassNull, NoHandler, OnClosed>> =
+        false;
+
+// Whether a loop over a Select of these cases can do without its result: a
+// handler is called at the end, or the Select waits for nothing but ends.
+template <typename... Cases>
+inline constexpr bool kMayIgnoreResult = (kLasts<Cases> || ...) ||
+                                         (sizeof...(Cases) > 0 &&
+                                          (kIsEndCase<Cases> && ...));
 
 template <typename... Cases>
-concept SomeCaseLasts = (std::derived_from<Cases, Case> && ...) &&
-                        (kLasts<Cases> || ...);
+concept SelectsForHandlers =
+    (std::derived_from<Cases, Case> && ...) && kMayIgnoreResult<Cases...>;
 template <typename... Cases>
-concept NoCaseLasts = (std::derived_from<Cases, Case> && ...) &&
-                      (!kLasts<Cases> && ...);
+concept SelectsForResult = (std::derived_from<Cases, Case> && ...) &&
+                           !kMayIgnoreResult<Cases...>;
 
 // True for a case that refers to an rvalue of the caller, which the case leaves
 // alone unless it is sent. Undefined: such a case must not outlive the
