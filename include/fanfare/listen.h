@@ -68,12 +68,15 @@ struct ListenOptions {
   ///
   /// That is when the feed was closed or destroyed, perhaps before Listen(),
   /// when a policy has ended the subscription, or when the handler has thrown.
-  /// The argument is the exception that Err() is going to deliver, or null.
+  /// The argument is the exception that Err() is going to deliver, unless the
+  /// subscription is unsubscribed meanwhile; or null.
   /// (L2)
   ///
   /// The function runs where the handler runs: in the thread of the listener,
-  /// or in a task. For that, the end of an idle listener posts one more task.
-  /// On a closed feed, it may be called before Listen() returns.
+  /// or in a task. For that, the end of an idle listener posts one more task:
+  /// the thread that closes or destroys the feed, or ends the subscription,
+  /// calls the executor. On a closed feed, the function may be called before
+  /// Listen() returns.
   /// If the executor throws, or destroys a task that it has not run, the
   /// function is not called. (L3)
   ///
@@ -85,9 +88,9 @@ struct ListenOptions {
   /// is closed after the function has returned and everything captured is
   /// destroyed. (L2)
   ///
-  /// If the subscription is unsubscribed before the call begins, the function
-  /// is not called. Unsubscribe() waits for a call that is running. From inside
-  /// the function, Unsubscribe() returns at once. (L2, U3)
+  /// When Unsubscribe() has returned, the function does not run any more, and
+  /// will not be called. From inside the function, Unsubscribe() returns at
+  /// once. (L2, U3)
   std::function<void(std::exception_ptr)> on_end = {};
 };
 
@@ -158,7 +161,8 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// Unsubscribe() does not wait for a task that is posted, only for the call of
 /// `handler`, `on_end` or `executor` that is running. When it has returned,
 /// none of them is used any more. A task that runs later has no effect, and may
-/// outlive the feed. (L2, L3)
+/// outlive the feed. Before that, or the end of the subscription, `executor`
+/// must be usable: unsubscribe before an event loop is destroyed. (L2, L3)
 ///
 /// With capacity 0, a Send() waits until a task takes the value. The first
 /// value of an idle listener is taken at once.
@@ -169,11 +173,11 @@ Listen(Feed<T>& feed, Handler&& handler, ListenOptions options = {},
 /// \warning Deadlock: the rule of the other Listen() applies, and not to
 ///     `handler` alone. If all threads that could run the task wait in a Send()
 ///     on the same feed, none is left that receives: in a loop with one thread,
-///     no callback may call that Send(). Moreover,
-///     `executor` must not call Send() on the same feed, and must not run a
-///     task inside the call if `handler` or `on_end` calls that Send(), not
-///     even after the end of the subscription. The Send() that posts the task
-///     may still be in progress.
+///     no callback may call that Send(). Moreover, `executor` must not call
+///     Send() on the same feed. It must not run a task inside the call if
+///     `handler` or `on_end` calls that Send() or destroys the feed, not even
+///     after the end of the subscription. The Send() that posts the task may
+///     still be in progress.
 /// \par Complexity
 /// Each value costs a receive and a call. The library allocates nothing for a
 /// task.

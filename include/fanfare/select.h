@@ -214,7 +214,8 @@ std::size_t Select(Cases... cases) {
 ///
 /// The result must not be ignored. Once the channels are closed, or the
 /// subscription has ended, Select returns at once and calls no handler: a loop
-/// that did not look at the result would spin. (S4)
+/// that did not look at the result would spin. (For a Select that runs once,
+/// cast the result to void.) (S4)
 template <typename... Cases>
   requires(detail::SelectsForResult<Cases...>)
 [[nodiscard(

@@ -207,7 +207,9 @@ void ErrAfterAValue() {
   int got = 0;
   bool ended = false;
   const auto receive = [&](int value) { got = value; };
-  const auto end = [&](std::optional<std::exception_ptr>) { ended = true; };
+  const auto end = [&](const std::optional<std::exception_ptr>&) {
+    ended = true;
+  };
   Scheduler::Interleave({[&] {
                            while (!ended) {
                              Select(OnReceive(subscription.Err(), end),

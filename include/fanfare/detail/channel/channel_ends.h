@@ -86,12 +86,12 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // claimed for another operation meanwhile. A result of kClosed claims
   // nothing.
   Outcome StartSend(Operation& send, const ValueMoves& moves) noexcept {
-    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, send.claim(),
+    return UnderBothLocks(&ChannelEnds::SendNow, send, moves,
                           &front_.waiting_sends);
   }
   Outcome StartReceive(Operation& receive, const ValueMoves& moves) noexcept {
     return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves,
-                          receive.claim(), &back_.waiting_receives);
+                          &back_.waiting_receives);
   }
 
   // Does what ChannelCore::TryStore() has left to do after kCounterpartWaits:
@@ -104,7 +104,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // kCounterpartWaits.
   Outcome MatchSender(Operation& receive, const ValueMoves& moves) noexcept {
     return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves, nullptr,
-                          nullptr, Locks::kFront);
+                          Locks::kFront);
   }
 
   // Closes the channel, and completes all queued operations with kClosed.
@@ -319,8 +319,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // operation and `queue` is not null, queues the operation there. Notifies the
   // partner after the locks were released.
   FANFARE_COLD Outcome UnderBothLocks(Attempt attempt, Operation& operation,
-                                      const ValueMoves& moves, Claim* claim,
-                                      WaitQueue* queue,
+                                      const ValueMoves& moves, WaitQueue* queue,
                                       Locks locks = Locks::kNone) noexcept {
     Operation* partner = nullptr;
     Outcome outcome;
@@ -328,6 +327,8 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
       const BothLocks locked(*this, locks);
       if (!locked.held()) return Outcome::kBiasedElsewhere;
       Separate();
+      // An operation that is not to be queued is claimed by no other thread.
+      Claim* const claim = queue != nullptr ? operation.claim() : nullptr;
       outcome = (this->*attempt)(operation, moves, claim, partner);
       operation.outcome = outcome;
       if (outcome == Outcome::kPending && queue != nullptr) {
@@ -340,8 +341,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
 
   Outcome MatchReceiver(Operation& send, const ValueMoves& moves,
                         Locks locks) noexcept {
-    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, nullptr, nullptr,
-                          locks);
+    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, nullptr, locks);
   }
 
   // Hands the value to the first receive that waits, or else puts it into the

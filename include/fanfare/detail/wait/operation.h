@@ -76,6 +76,8 @@ struct Operation : ListNode<Operation> {
   // queued.
   Outcome outcome = Outcome::kPending;
   bool queued = false;
+  // The next two are one memory location. They are also read with the lock
+  // held, or by a thread that alone knows the operation.
   // For a send: its channel refuses it from now on.
   bool revoked : 1 = false;
   // Whether `waker` is a Waiter. Its claim is then the operation's, too.
