@@ -69,23 +69,21 @@ struct ListenOptions {
   /// That is when the feed was closed or destroyed, perhaps before Listen(),
   /// when a policy has ended the subscription, or when the handler has thrown.
   /// The argument is the exception that Err() is going to deliver, unless the
-  /// subscription is unsubscribed meanwhile; or null.
-  /// (L2)
+  /// subscription is unsubscribed meanwhile; or null. (L2)
   ///
   /// The function runs where the handler runs: in the thread of the listener,
   /// or in a task. For that, the end of an idle listener posts one more task:
-  /// the thread that closes or destroys the feed, or ends the subscription,
-  /// calls the executor. On a closed feed, the function may be called before
-  /// Listen() returns.
-  /// If the executor throws, or destroys a task that it has not run, the
-  /// function is not called. (L3)
+  /// the thread that closes or destroys the feed calls the executor. On a
+  /// closed feed, the function may be called before Listen() returns. If the
+  /// executor throws, or destroys a task that it has not run, the function is
+  /// not called. (L3)
   ///
   /// When the function is called, the feed delivers no more values, and none is
   /// queued; Subscription::ended() is still false. No Send() waits for this
   /// subscriber. The function may call Send() on the feed if the caller of
-  /// Listen() guarantees that the feed still exists. If the function
-  /// throws, Err() delivers that exception, unless there was one before. Err()
-  /// is closed after the function has returned and everything captured is
+  /// Listen() guarantees that the feed still exists. If the function throws,
+  /// Err() delivers that exception, unless there was one before. Err() is
+  /// closed after the function has returned and everything captured is
   /// destroyed. (L2)
   ///
   /// When Unsubscribe() has returned, the function does not run any more, and
