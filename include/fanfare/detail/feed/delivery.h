@@ -156,7 +156,7 @@ class Delivery {
     }
     // A copy is user code.
     if (!kCopiedAsBytes<T> && (std::is_const_v<V> || count > 1)) {
-      WillTakeLong(feed);
+      feed.turnstile.MarkSlowExit();
     }
     T& offered = sent.Take(value, count);
     feed.CountValue(std::addressof(offered));
