@@ -121,7 +121,7 @@ def folder(text: str) -> Path:
 
 
 def wanted(options: argparse.Namespace, rival: str) -> bool:
-    """W11's standard_headers are measured with any choice."""
+    """What only W11 has is measured with any choice."""
     chosen = options.rivals or report.RIVALS
     return rival in chosen or rival not in report.RIVALS
 

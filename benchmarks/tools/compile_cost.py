@@ -24,6 +24,7 @@ FIRST_TYPE = "W11_FirstType"  # more than the headers alone
 FURTHER_TYPE = "W11_FurtherType"
 FIVE_TYPES = "W11_FiveTypes"  # the whole program
 STANDARD_HEADERS = "standard_headers"
+COMPILED = "fanfare_compiled"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,14 @@ class Library:
     libraries: tuple[str, ...] = ()
     # The same with the type Event, in a function of its own.
     event: str = ""
+    options: tuple[str, ...] = ()
 
+
+_FEED_EVENT = (
+    "fanfare::Feed<Event> feed; fanfare::Channel<Event> channel(1);"
+    " auto subscription = feed.Subscribe(channel);"
+    " feed.Send(Event{0}); return channel.Receive()->value;"
+)
 
 LIBRARIES = {
     "fanfare": Library(
@@ -42,9 +50,13 @@ LIBRARIES = {
         "fanfare::Feed<int> feed; fanfare::Channel<int> channel(1);"
         " auto subscription = feed.Subscribe(channel);"
         " feed.Send(0); return *channel.Receive();",
-        event="fanfare::Feed<Event> feed; fanfare::Channel<Event> channel(1);"
-        " auto subscription = feed.Subscribe(channel);"
-        " feed.Send(Event{0}); return channel.Receive()->value;",
+        event=_FEED_EVENT,
+    ),
+    # A file of a program that links fanfare::compiled.
+    COMPILED: Library(
+        ("fanfare/fanfare.h",),
+        event=_FEED_EVENT,
+        options=("-DFANFARE_SEPARATE_COMPILATION",),
     ),
     "moodycamel": Library(
         ("readerwriterqueue/readerwritercircularbuffer.h",),
@@ -100,11 +112,11 @@ class Bench:
     def plan(self, rivals: list[str]) -> Plan:
         """The jobs for those of the rivals that are a C++ library."""
         plan: Plan = {COMPILE_TIME: {}, PROGRAM_SIZE: {}}
-        for rival in [*rivals, STANDARD_HEADERS]:
+        for rival in [*rivals, COMPILED, STANDARD_HEADERS]:
             if rival not in self._libraries:
                 continue
             plan[COMPILE_TIME][rival] = self._compile_time(rival)
-            if rival in LIBRARIES:
+            if self._libraries[rival].use:
                 plan[PROGRAM_SIZE][rival] = self._program_size(rival)
             if self._can_count() and self._libraries[rival].event:
                 for case, more, less in (
@@ -121,7 +133,8 @@ class Bench:
 
         def job() -> dict[str, float]:
             start = time.perf_counter()
-            self._compile([source, "-c", "-o", source.with_suffix(".o")])
+            options = [*self._libraries[rival].options, "-c", "-o"]
+            self._compile([source, *options, source.with_suffix(".o")])
             return {"seconds": time.perf_counter() - start}
 
         return job
@@ -177,7 +190,8 @@ class Bench:
             "--cachegrind-out-file=/dev/null"
         )
         said = self._compile(
-            ["-wrapper", counter, "-S", source, "-o", "/dev/null"]
+            ["-wrapper", counter, *library.options]
+            + ["-S", source, "-o", "/dev/null"]
         )
         refs = re.search(r"I\s+refs:\s+([\d,]+)", said)
         if refs is None:

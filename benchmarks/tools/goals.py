@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tools.compile_cost import (
+    COMPILED,
     COMPILE_TIME,
     FIVE_TYPES,
     FURTHER_TYPE,
@@ -18,7 +19,7 @@ from tools.measure import Results
 
 @dataclass(frozen=True)
 class Goal:
-    """fanfare's median over that of a rival is at most the limit."""
+    """Our median over that of a rival is at most the limit."""
 
     name: str
     # A pattern for the cases; the worst of them counts.
@@ -31,6 +32,7 @@ class Goal:
     difference: bool = False
     # What is compared, where it is not what _metric() says.
     metric: str = ""
+    ours: str = "fanfare"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,13 @@ GOALS = (
     ),
     Goal("5. a further type", FURTHER_TYPE, "signals2", 0.35),
     Goal("5. five types", FIVE_TYPES, "signals2", 0.55),
+    Goal(
+        "5. five types, library compiled once",
+        FIVE_TYPES,
+        "signals2",
+        0.55,
+        ours=COMPILED,
+    ),
     Goal("6. one at a time", "W13_Bursts/.*", "crossbeam", 1.2),
     *(
         Goal(f"6. keeping up, {word}", "W14_.*", rival, 1.0, metric=metric)
@@ -215,7 +224,7 @@ def _values(goal: Goal, results: Results) -> Iterator[tuple[float, str]]:
     for case, cells in results.items():
         if not re.fullmatch(goal.cases, case):
             continue
-        ours = cells.get("fanfare")
+        ours = cells.get(goal.ours)
         theirs = results.get(goal.against or case, {}).get(goal.rival)
         if not ours or not theirs or theirs.error:
             continue

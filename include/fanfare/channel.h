@@ -70,6 +70,7 @@
 #include <fanfare/detail/channel/handle.h>
 #include <fanfare/detail/channel/receive_iterator.h>
 #include <fanfare/detail/channel/result_slot.h>
+#include <fanfare/detail/wait/thread_waiter.h>
 #include <fanfare/fwd.h>
 
 namespace fanfare { inline namespace FANFARE_ABI {

@@ -13,7 +13,8 @@ set(subscription base wait channel)
 set(feed base wait channel subscription)
 
 set(detail "${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/detail")
-file(GLOB_RECURSE headers RELATIVE "${detail}" "${detail}/*.h")
+file(GLOB_RECURSE headers RELATIVE "${detail}" "${detail}/*.h"
+     "${detail}/*.ipp")
 set(checked 0)
 foreach(header IN LISTS headers)
   cmake_path(GET header PARENT_PATH layer)

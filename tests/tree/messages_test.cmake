@@ -3,7 +3,8 @@
 # Every message of the library, of an error while compiling, an exception or an
 # assertion, is expected, word for word, by a test. Lists those that are not.
 
-file(GLOB_RECURSE headers ${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/*.h)
+file(GLOB_RECURSE headers ${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/*.h
+     ${CMAKE_CURRENT_LIST_DIR}/../../include/fanfare/*.ipp)
 set(wanted "")
 foreach(header IN LISTS headers)
   file(READ ${header} text)

@@ -41,6 +41,16 @@
 #define FANFARE_ALWAYS_INLINE inline
 #endif
 
+// FANFARE_DECL marks what is defined in an .ipp file. The header includes that
+// file, unless the program compiles all of them apart (fanfare/src.h), which it
+// cannot if it replaces the platform.
+#if defined(FANFARE_SEPARATE_COMPILATION) && !defined(FANFARE_PLATFORM)
+#define FANFARE_DECL
+#else
+#define FANFARE_HEADER_ONLY
+#define FANFARE_DECL inline
+#endif
+
 // FANFARE_SHARED marks what must be unique in a program even if its libraries
 // hide their symbols.
 #if defined(__GNUC__) && !defined(_WIN32)

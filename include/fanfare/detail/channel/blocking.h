@@ -11,49 +11,22 @@
 #include <fanfare/detail/base/deadline.h>
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/channel/result_slot.h>
-#include <fanfare/detail/wait/adaptive_spin.h>
 #include <fanfare/detail/wait/operation.h>
-#include <fanfare/detail/wait/thread_waiter.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
 // Blocks until the send has completed or the channel is closed. Returns
 // kPending if the deadline or the stop came first.
-FANFARE_COLD inline Outcome AwaitRoom(
-    ChannelEnds& channel, Operation& send, const ValueMoves& moves,
-    const Deadline& deadline = Deadline::Never(),
-    const std::stop_token& stop = {}) noexcept {
-  if (channel.batches()) {
-    const Outcome outcome = PollBeforeQueueing(
-        deadline, stop, [&] { return channel.TrySend(send, moves); });
-    if (outcome != Outcome::kPending) return outcome;
-  }
-  return WaitFor(
-      send, deadline, stop,
-      [&](Operation& o) { return channel.StartSend(o, moves); },
-      [&](Operation& o) { channel.CancelSend(o); });
-}
+Outcome AwaitRoom(ChannelEnds& channel, Operation& send,
+                  const ValueMoves& moves,
+                  const Deadline& deadline = Deadline::Never(),
+                  const std::stop_token& stop = {}) noexcept;
 
 // Like AwaitRoom(), for a receive. Polls before it queues; WaitFor() polls
 // again before the thread sleeps.
-FANFARE_COLD inline void AwaitValue(ChannelEnds& channel, Operation& receive,
-                                    const ValueMoves& moves,
-                                    const Deadline& deadline,
-                                    const std::stop_token& stop) noexcept {
-  if (channel.capacity() > 0) {
-    const auto attempt = [&] { return channel.TryReceive(receive, moves); };
-    const Outcome outcome =
-        channel.batches()
-            ? PollForValues(deadline, stop, attempt,
-                            [&] { return channel.ApproximateSize(); })
-            : SpinBeforeQueueing(deadline, stop, attempt);
-    if (outcome != Outcome::kPending) return;
-  }
-  WaitFor(
-      receive, deadline, stop,
-      [&](Operation& o) { return channel.StartReceive(o, moves); },
-      [&](Operation& o) { channel.CancelReceive(o); });
-}
+void AwaitValue(ChannelEnds& channel, Operation& receive,
+                const ValueMoves& moves, const Deadline& deadline,
+                const std::stop_token& stop) noexcept;
 
 // Sends, and moves from `value` only if it returns true. `limits` are empty, or
 // a deadline and a stop token.
@@ -125,5 +98,9 @@ FANFARE_ALWAYS_INLINE void TryReceive(ChannelCore<T>& channel,
 }
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
+
+#ifdef FANFARE_HEADER_ONLY
+#include <fanfare/detail/channel/blocking.ipp>
+#endif
 
 #endif  // FANFARE_DETAIL_CHANNEL_BLOCKING_H_

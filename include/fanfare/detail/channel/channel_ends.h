@@ -62,82 +62,39 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
 
   // Completes the operation if that needs no waiting. Otherwise returns
   // kPending and has no effect.
-  Outcome TrySend(Operation& send, const ValueMoves& moves) noexcept {
-    {
-      const LockGuard lock(back_.lock);
-      const Outcome outcome = CheckBack(send);
-      if (outcome == Outcome::kDone) moves.store(*this, send);
-      if (outcome != Outcome::kCounterpartWaits) return outcome;
-    }
-    return MatchReceiver(send, moves, Locks::kNone);
-  }
-  Outcome TryReceive(Operation& receive, const ValueMoves& moves) noexcept {
-    const Outcome outcome = LockAndCheckFront();
-    if (outcome == Outcome::kCounterpartWaits) {
-      return MatchSender(receive, moves);
-    }
-    if (outcome == Outcome::kDone) Take(receive, moves);
-    front_.lock.unlock();
-    return outcome;
-  }
+  FANFARE_DECL Outcome TrySend(Operation& send,
+                               const ValueMoves& moves) noexcept;
+  FANFARE_DECL Outcome TryReceive(Operation& receive,
+                                  const ValueMoves& moves) noexcept;
 
   // Completes the operation, or queues it and returns kPending. An operation
   // with a claim is claimed when it completes. Returns kLost if the waiter was
   // claimed for another operation meanwhile. A result of kClosed claims
   // nothing.
-  Outcome StartSend(Operation& send, const ValueMoves& moves) noexcept {
-    return UnderBothLocks(&ChannelEnds::SendNow, send, moves,
-                          &front_.waiting_sends);
-  }
-  Outcome StartReceive(Operation& receive, const ValueMoves& moves) noexcept {
-    return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves,
-                          &back_.waiting_receives);
-  }
+  FANFARE_DECL Outcome StartSend(Operation& send,
+                                 const ValueMoves& moves) noexcept;
+  FANFARE_DECL Outcome StartReceive(Operation& receive,
+                                    const ValueMoves& moves) noexcept;
 
   // Does what ChannelCore::TryStore() has left to do after kCounterpartWaits:
   // hands the value to the receive that waits. Returns kBiasedElsewhere, and
   // has no effect, if the lock of the back is biased now.
-  Outcome MatchReceiver(Operation& send, const ValueMoves& moves) noexcept {
-    return MatchReceiver(send, moves, Locks::kTryBack);
-  }
+  FANFARE_DECL Outcome MatchReceiver(Operation& send,
+                                     const ValueMoves& moves) noexcept;
   // Does what ChannelCore::ReceiveAtFront() has left to do after
   // kCounterpartWaits.
-  Outcome MatchSender(Operation& receive, const ValueMoves& moves) noexcept {
-    return UnderBothLocks(&ChannelEnds::ReceiveNow, receive, moves, nullptr,
-                          Locks::kFront);
-  }
+  FANFARE_DECL Outcome MatchSender(Operation& receive,
+                                   const ValueMoves& moves) noexcept;
 
   // Closes the channel, and completes all queued operations with kClosed.
-  FANFARE_COLD void Close() noexcept {
-    IntrusiveList<Operation> refused;
-    {
-      const BothLocks locked(*this);
-      if (front_.closed) return;
-      front_.closed = back_.closed = back_.refuses = true;
-      front_.waiting_sends.CloseAll(refused);
-      back_.waiting_receives.CloseAll(refused);
-    }
-    CompleteAll(refused);
-  }
+  FANFARE_COLD FANFARE_DECL void Close() noexcept;
 
   // Takes an operation out of its queue. Returns false if the operation is no
   // longer queued.
-  FANFARE_COLD bool CancelSend(Operation& send) noexcept {
-    const BothLocks locked(*this);
-    return front_.waiting_sends.Remove(send);
-  }
-  FANFARE_COLD bool CancelReceive(Operation& receive) noexcept {
-    const BothLocks locked(*this);
-    return back_.waiting_receives.Remove(receive);
-  }
+  FANFARE_COLD FANFARE_DECL bool CancelSend(Operation& send) noexcept;
+  FANFARE_COLD FANFARE_DECL bool CancelReceive(Operation& receive) noexcept;
   // Like CancelSend(), but every later attempt of this send returns kClosed.
-  FANFARE_COLD bool RevokeSend(Operation& send) noexcept {
-    const BothLocks locked(*this);
-    send.revoked = back_.refuses = true;
-    if (!front_.waiting_sends.Remove(send)) return false;
-    send.outcome = Outcome::kClosed;
-    return true;
-  }
+  FANFARE_COLD FANFARE_DECL bool RevokeSend(Operation& send) noexcept;
 
   // Marks a channel that reports the end of a subscription. A Select receives
   // from it only if no other receive is ready. Called before the channel is
@@ -233,12 +190,8 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // For a thread that holds the front's lock, and has found the back biased:
   // locks the back as well. A receive must not wait until a bias is revoked, so
   // the front's lock is released meanwhile.
-  FANFARE_COLD static void LockBiased(const ChannelEnds& channel) noexcept {
-    channel.front_.lock.unlock();
-    channel.back_.lock.RevokeBias();
-    channel.front_.lock.lock();
-    channel.back_.lock.LockRevoked();
-  }
+  FANFARE_COLD FANFARE_DECL static void LockBiased(
+      const ChannelEnds& channel) noexcept;
 
   class BothLocks {
    public:
@@ -279,11 +232,7 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
       SeparateAlone();
   }
   // Called with the front's lock held.
-  FANFARE_COLD void SeparateAlone() noexcept {
-    if (!back_.lock.LockUnlessBiased()) LockBiased(*this);
-    Separate();
-    back_.lock.unlock();
-  }
+  FANFARE_COLD FANFARE_DECL void SeparateAlone() noexcept;
 
   // Joins the ends if no value was received since this function last looked,
   // or ever. Both locks must be held, and the front must not lag.
@@ -318,65 +267,21 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // Makes an attempt with both locks held. If the attempt did not complete the
   // operation and `queue` is not null, queues the operation there. Notifies the
   // partner after the locks were released.
-  FANFARE_COLD Outcome UnderBothLocks(Attempt attempt, Operation& operation,
-                                      const ValueMoves& moves, WaitQueue* queue,
-                                      Locks locks = Locks::kNone) noexcept {
-    Operation* partner = nullptr;
-    Outcome outcome;
-    {
-      const BothLocks locked(*this, locks);
-      if (!locked.held()) return Outcome::kBiasedElsewhere;
-      Separate();
-      // An operation that is not to be queued is claimed by no other thread.
-      Claim* const claim = queue != nullptr ? operation.claim() : nullptr;
-      outcome = (this->*attempt)(operation, moves, claim, partner);
-      operation.outcome = outcome;
-      if (outcome == Outcome::kPending && queue != nullptr) {
-        queue->Append(operation);
-      }
-    }
-    if (partner != nullptr) partner->waker->Completed(*partner);
-    return outcome;
-  }
+  FANFARE_COLD FANFARE_DECL Outcome
+  UnderBothLocks(Attempt attempt, Operation& operation, const ValueMoves& moves,
+                 WaitQueue* queue, Locks locks = Locks::kNone) noexcept;
 
-  Outcome MatchReceiver(Operation& send, const ValueMoves& moves,
-                        Locks locks) noexcept {
-    return UnderBothLocks(&ChannelEnds::SendNow, send, moves, nullptr, locks);
-  }
+  FANFARE_DECL Outcome MatchReceiver(Operation& send, const ValueMoves& moves,
+                                     Locks locks) noexcept;
 
   // Hands the value to the first receive that waits, or else puts it into the
   // ring. Called with both locks held, as the next function.
-  Outcome SendNow(Operation& send, const ValueMoves& moves, Claim* claim,
-                  Operation*& partner) noexcept {
-    if (back_.closed || send.revoked) return Outcome::kClosed;
-    const Outcome matched = back_.waiting_receives.Match(send, claim, partner);
-    if (matched == Outcome::kDone) moves.hand_over(send, *partner);
-    if (matched != Outcome::kPending) return matched;
-    if (!back_.end.HasRoom(front_.end)) return Outcome::kPending;
-    if (claim != nullptr && !claim->Try(send)) return Outcome::kLost;
-    moves.store(*this, send);
-    return Outcome::kDone;
-  }
+  FANFARE_DECL Outcome SendNow(Operation& send, const ValueMoves& moves,
+                               Claim* claim, Operation*& partner) noexcept;
   // Takes the value at the ring's front, and gives the room to the first send
   // that waits. If the ring is empty, takes the value of that send.
-  Outcome ReceiveNow(Operation& receive, const ValueMoves& moves, Claim* claim,
-                     Operation*& partner) noexcept {
-    if (!front_.end.HasValue(back_.end)) {
-      front_.receiver.Note();
-      const Outcome matched =
-          front_.waiting_sends.Match(receive, claim, partner);
-      if (matched == Outcome::kDone) moves.hand_over(*partner, receive);
-      return matched == Outcome::kPending && front_.closed ? Outcome::kClosed
-                                                           : matched;
-    }
-    if (claim != nullptr && !claim->Try(receive)) return Outcome::kLost;
-    Take(receive, moves);
-    if (front_.waiting_sends.Match(receive, nullptr, partner) ==
-        Outcome::kDone) {
-      moves.store(*this, *partner);
-    }
-    return Outcome::kDone;
-  }
+  FANFARE_DECL Outcome ReceiveNow(Operation& receive, const ValueMoves& moves,
+                                  Claim* claim, Operation*& partner) noexcept;
 
   // Returns whether a send can be completed at the back alone, of which the
   // lock must be held: kDone if there is room.
@@ -472,5 +377,9 @@ constexpr std::size_t ChannelEnds::Used() noexcept {
 }
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
+
+#ifdef FANFARE_HEADER_ONLY
+#include <fanfare/detail/channel/channel_ends.ipp>
+#endif
 
 #endif  // FANFARE_DETAIL_CHANNEL_CHANNEL_ENDS_H_

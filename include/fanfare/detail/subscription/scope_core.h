@@ -56,99 +56,24 @@ class ScopeEntry final : public Observer, public ListNode<ScopeEntry> {
 class ScopeCore final : public OwnerNode {
  public:
   // Takes a subscription in. Returns false if the scope is closed.
-  bool Add(ScopeEntry& entry,
-           const Ref<SubscriptionState>& subscription) noexcept {
-    Sweep();
-    // The parents are set first. As soon as the entry is in a list, the
-    // subscription's producer may close the scope from inside.
-    entry.SetParent(Ref<ScopeCore>::Share(this));
-    subscription->SetParent(Ref<ScopeEntry>::Share(&entry));
-    const bool notifies = subscription->NotifiesObserver();
-    if (notifies) subscription->Observe();
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_) return false;
-      entry.subscription_ = subscription;
-      List* list = &polled_;
-      if (notifies) {
-        // If the subscription ends after this check, it notifies the scope, and
-        // waits for the lock.
-        const bool alive = subscription->stage() == Stage::kAlive;
-        list = alive ? &notifying_ : &ending_;
-      }
-      Append(*list, *Ref<ScopeEntry>::Share(&entry).Release());
-    }
-    if (notifies) subscription->NotifyParent();
-    return true;
-  }
+  FANFARE_DECL bool Add(ScopeEntry& entry,
+                        const Ref<SubscriptionState>& subscription) noexcept;
 
   std::size_t Count() noexcept { return Sweep(); }
 
-  void Close() noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    // Checked only now that no more are added: the caller may run inside one
-    // that was added until now.
-    const bool inside = RunningScope::IsInside(*this);
-    // Requests the end of all, then waits for each. Several threads that close
-    // share the requests, and each thread waits for all.
-    for (;;) {
-      const Listed next = NextToAsk();
-      if (!next.entry) break;
-      next.subscription->RequestUnsubscribe();
-    }
-    // A thread that runs inside must not wait for the others, which end later.
-    if (inside) return;
-    for (;;) {
-      const Listed next = NextToAwait();
-      if (!next.entry) break;
-      next.subscription->Unsubscribe();
-      Forget(*next.entry);
-    }
-  }
+  FANFARE_DECL void Close() noexcept;
 
   // Closes the scope when it is destroyed. Releases subscriptions that do not
   // notify the scope when they have ended, even if the caller cannot wait for
   // them.
-  void CloseForGood() noexcept {
-    Close();
-    List gone;
-    {
-      const std::lock_guard lock(mutex_);
-      for (ScopeEntry* entry = asked_.front(); entry != nullptr;) {
-        ScopeEntry* const next = List::Next(*entry);
-        if (!entry->subscription_->NotifiesObserver()) TakeOut(*entry, gone);
-        entry = next;
-      }
-    }
-    for (ScopeEntry* entry = gone.front(); entry != nullptr;
-         entry = List::Next(*entry)) {
-      entry->subscription_
-          ->OnHandleDropped();  // no effect if it belongs to another scope
-    }
-    ReleaseRemoved(gone);
-  }
+  FANFARE_DECL void CloseForGood() noexcept;
 
   // Stops counting an entry when its subscription is ending; Close() still
   // waits for it.
-  void StopCounting(ScopeEntry& entry) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (entry.list_ == nullptr) return;
-    Remove(entry);
-    Append(ending_, entry);
-  }
+  FANFARE_DECL void StopCounting(ScopeEntry& entry) noexcept;
 
   // Takes an entry out, if it still is in a list.
-  void Forget(ScopeEntry& entry) noexcept {
-    List gone;
-    {
-      const std::lock_guard lock(mutex_);
-      if (entry.list_ != nullptr) TakeOut(entry, gone);
-    }
-    ReleaseRemoved(gone);
-  }
+  FANFARE_DECL void Forget(ScopeEntry& entry) noexcept;
 
  private:
   using List = IntrusiveList<ScopeEntry>;
@@ -159,70 +84,22 @@ class ScopeCore final : public OwnerNode {
     Ref<SubscriptionState> subscription;
   };
 
-  Listed NextToAsk() noexcept {
-    const std::lock_guard lock(mutex_);
-    ScopeEntry* entry =
-        notifying_.empty() ? polled_.front() : notifying_.front();
-    if (entry == nullptr) return {};
-    Remove(*entry);
-    Append(asked_, *entry);
-    return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
-  }
+  FANFARE_DECL Listed NextToAsk() noexcept;
 
-  Listed NextToAwait() noexcept {
-    const std::lock_guard lock(mutex_);
-    ScopeEntry* entry = asked_.empty() ? ending_.front() : asked_.front();
-    if (entry == nullptr) return {};
-    return {Ref<ScopeEntry>::Share(entry), entry->subscription_};
-  }
+  FANFARE_DECL Listed NextToAwait() noexcept;
 
   // Forgets subscriptions that have ended without notifying the scope. Returns
   // how many subscriptions are alive.
-  std::size_t Sweep() noexcept {
-    List gone;
-    std::size_t count = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      for (List* list : {&polled_, &asked_}) {
-        for (ScopeEntry* entry = list->front(); entry != nullptr;) {
-          ScopeEntry* const next = List::Next(*entry);
-          const SubscriptionState& state = *entry->subscription_;
-          const Stage stage =
-              state.NotifiesObserver() ? Stage::kAlive : state.stage();
-          if (stage == Stage::kAlive) ++count;
-          if (stage == Stage::kEnded) TakeOut(*entry, gone);
-          entry = next;
-        }
-      }
-      count += notifying_count_;
-    }
-    ReleaseRemoved(gone);
-    return count;
-  }
+  FANFARE_DECL std::size_t Sweep() noexcept;
 
   // The next three need the lock. The first two keep the reference that a list
   // has.
-  void Append(List& list, ScopeEntry& entry) noexcept {
-    if (&list == &notifying_) ++notifying_count_;
-    list.PushBack(entry);
-    entry.list_ = &list;
-  }
-  void TakeOut(ScopeEntry& entry, List& gone) noexcept {
-    Remove(entry);
-    gone.PushBack(entry);
-  }
-  void Remove(ScopeEntry& entry) noexcept {
-    if (entry.list_ == &notifying_) --notifying_count_;
-    std::exchange(entry.list_, nullptr)->Remove(entry);
-  }
+  FANFARE_DECL void Append(List& list, ScopeEntry& entry) noexcept;
+  FANFARE_DECL void TakeOut(ScopeEntry& entry, List& gone) noexcept;
+  FANFARE_DECL void Remove(ScopeEntry& entry) noexcept;
 
   // Must be called without the lock.
-  static void ReleaseRemoved(List& gone) noexcept {
-    while (ScopeEntry* entry = gone.PopFront()) {
-      const auto owned = Ref<ScopeEntry>::Adopt(entry);
-      entry->subscription_.reset();
-    }
-  }
+  FANFARE_DECL static void ReleaseRemoved(List& gone) noexcept;
 
   Platform::Mutex mutex_;  // guards all that follows
   bool closed_ = false;
@@ -278,5 +155,9 @@ class ScopeWrapper final : public SubscriptionState {
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
+
+#ifdef FANFARE_HEADER_ONLY
+#include <fanfare/detail/subscription/scope_core.ipp>
+#endif
 
 #endif  // FANFARE_DETAIL_SUBSCRIPTION_SCOPE_CORE_H_

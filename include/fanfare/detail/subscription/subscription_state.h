@@ -71,39 +71,18 @@ class SubscriptionState : public OwnerNode {
   virtual void RequestUnsubscribe() noexcept = 0;
 
   // Requests the end and waits for it, unless the caller runs inside.
-  virtual void Unsubscribe() noexcept {
-    RequestUnsubscribe();
-    if (!RunningScope::IsInside(*this)) WaitUntilEnded();
-  }
+  FANFARE_DECL virtual void Unsubscribe() noexcept;
 
   // Does what the destructor of the handle does.
   virtual void OnHandleDropped() noexcept { Unsubscribe(); }
 
-  virtual Ref<ErrChannel> Err() {
-    ErrChannel* err = err_.load();
-    if (err == nullptr) {
-      Ref<ErrChannel> made = MakeErr();
-      if (err_.compare_exchange_strong(err, made.get())) err = made.Release();
-    }
-    // Finish() may have read err_ before this channel was there.
-    Finished();
-    return Ref<ErrChannel>::Share(err);
-  }
+  FANFARE_DECL virtual Ref<ErrChannel> Err();
 
   // Returns the error that has ended the subscription, unless it was taken
   // before; else null.
-  [[nodiscard]] std::exception_ptr TakeError() noexcept {
-    std::optional<std::exception_ptr> error;
-    Operation receive;
-    receive.value = &error;
-    if (ErrChannel* err = err_.load()) err->TryReceive(receive, err->kMoves);
-    return error ? *std::move(error) : nullptr;
-  }
+  [[nodiscard]] FANFARE_DECL std::exception_ptr TakeError() noexcept;
 
-  [[nodiscard]] virtual Stage stage() const noexcept {
-    if (Finished()) return Stage::kEnded;
-    return ended_.load() ? Stage::kEnding : Stage::kAlive;
-  }
+  [[nodiscard]] FANFARE_DECL virtual Stage stage() const noexcept;
 
   // Returns false if this is not a subscription of a feed. Otherwise says what
   // became of the feed's values.
@@ -131,16 +110,7 @@ class SubscriptionState : public OwnerNode {
   // All accesses to ended_, finished_, err_ and observed_ are sequentially
   // consistent, except those of the destructor. Each side writes its own
   // variable and then reads the other's, so at least one of them sees both.
-  void Finish(std::exception_ptr error = nullptr) noexcept {
-    ended_.store(true);
-    if (observed_.load()) observer().OnEnding();
-    if (error != nullptr) {
-      if (ErrChannel* err = err_.load()) err->TrySend(error);
-    }
-    finished_.store(true);
-    Finished();
-    if (observed_.load()) observer().OnEnded();
-  }
+  FANFARE_DECL void Finish(std::exception_ptr error = nullptr) noexcept;
 
  private:
   // Blocks until the subscription has ended, if it has a producer to wait for.
@@ -149,11 +119,7 @@ class SubscriptionState : public OwnerNode {
   // Returns whether Err() has received all that it ever will. The thread that
   // finds this closes the channel, because the thread in Finish() may be
   // preempted in between.
-  bool Finished() const noexcept {
-    if (!finished_.load()) return false;
-    if (ErrChannel* err = err_.load()) err->Close();
-    return true;
-  }
+  FANFARE_DECL bool Finished() const noexcept;
 
   [[nodiscard]] Observer& observer() const noexcept {
     return static_cast<Observer&>(*parent());
@@ -177,5 +143,9 @@ class EndedSubscription final : public SubscriptionState {
 }  // namespace detail
 
 }}  // namespace fanfare::FANFARE_ABI
+
+#ifdef FANFARE_HEADER_ONLY
+#include <fanfare/detail/subscription/subscription_state.ipp>
+#endif
 
 #endif  // FANFARE_DETAIL_SUBSCRIPTION_SUBSCRIPTION_STATE_H_

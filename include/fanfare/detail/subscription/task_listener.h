@@ -19,19 +19,16 @@
 #include <exception>
 #include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
 
-#include <fanfare/detail/base/intrusive_list.h>
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/base/ref.h>
 #include <fanfare/detail/channel/channel_core.h>
 #include <fanfare/detail/channel/receive_waiter.h>
 #include <fanfare/detail/subscription/producer.h>
 #include <fanfare/detail/wait/operation.h>
-#include <fanfare/detail/wait/thread_waiter.h>
 #include <fanfare/detail/wait/wait_queue.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
@@ -72,21 +69,9 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   };
 
   // Must be called once, before the listener is used.
-  void Start() noexcept {
-    const Outcome outcome = QueueReceive();
-    if (outcome == Outcome::kPending) return;
-    received_ = outcome == Outcome::kDone;
-    if (!received_ && !on_end_) return EndTask(nullptr);
-    if (BeginPost()) PostTask();
-  }
+  FANFARE_DECL void Start() noexcept;
 
-  void RequestUnsubscribe() noexcept override {
-    StoppableSubscription::RequestUnsubscribe();
-    // At once, because a Send may wait for this listener while its handler
-    // runs.
-    source_->Unsubscribe();
-    AskToEnd(nullptr);
-  }
+  FANFARE_DECL void RequestUnsubscribe() noexcept override;
 
   bool ReadStats(SubscriberStats& stats) const noexcept override {
     return source_->ReadStats(stats);
@@ -139,244 +124,53 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     kEnd,
   };
 
-  void RunTask() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (state_ != State::kPosted) return;
-      state_ = State::kRunning;
-    }
-    // Ends the subscription, even if the thread is unwound.
-    struct AtEnd {
-      ~AtEnd() {
-        if (next == Next::kEnd) ends.EndTask(std::move(error));
-      }
-      TaskListener& ends;
-      Next next;
-      std::exception_ptr error;
-    };
-    const RunningScope inside(*this);
-    AtEnd at_end{*this, Next::kEnd, nullptr};
-    try {
-      at_end.next = HandleValues();
-    } catch (...) {
-      at_end.error = CurrentException();
-    }
-    if (at_end.next == Next::kPost) PostTask();
-    if (at_end.next == Next::kEnd && on_end_) CallAtEnd(at_end.error);
-  }
+  FANFARE_DECL void RunTask();
 
   // Calls the function for the end, in the state kRunning, unless the listener
   // was asked to end. `error` is what a call of the handler has thrown, or
   // null, and becomes the error of the subscription.
-  void CallAtEnd(std::exception_ptr& error) {
-    EndSource();
-    if (error == nullptr) error = source_->TakeError();
-    {
-      const std::lock_guard lock(mutex_);
-      // RequestUnsubscribe() requests a stop before it closes the channel, and
-      // sets asked_ afterwards.
-      if (asked_.load(std::memory_order_relaxed) || stop_.stop_requested()) {
-        return;
-      }
-      error_ = error;  // comes before what the executor throws from now on
-    }
-    error = CallOnEnd(on_end_, std::move(error));
-  }
+  FANFARE_DECL void CallAtEnd(std::exception_ptr& error);
 
-  Next HandleValues() {
-    for (int handled = 0; handled < kMostInATask; ++handled) {
-      if (asked_.load(std::memory_order_relaxed)) return Next::kEnd;
-      if (!received_) {
-        Outcome outcome = channel_.TryReceive(receive_, moves_);
-        if (outcome == Outcome::kPending) outcome = QueueReceive();
-        if (outcome == Outcome::kPending) return Next::kWait;
-        if (outcome == Outcome::kClosed) return Next::kEnd;
-      }
-      received_ = false;
-      Handle(stop_.get_token());
-    }
-    return BeginPost() ? Next::kPost : Next::kEnd;
-  }
+  FANFARE_DECL Next HandleValues();
 
   // Receives a value, or queues a receive for one, which changes the state to
   // kIdle and returns kPending. Called in the state kRunning.
-  Outcome QueueReceive() noexcept {
-    received_early_ = false;
-    Ref<TaskListener> waiting = Ref<TaskListener>::Share(this);
-    const Outcome outcome = StartReceive(channel_, receive_, moves_);
-    if (outcome != Outcome::kPending) return outcome;
-    static_cast<void>(waiting.Release());  // OnReceived() adopts it
-    {
-      const std::lock_guard lock(mutex_);
-      if (received_early_) return receive_.outcome;
-      if (!asked_.load(std::memory_order_relaxed)) {
-        state_ = State::kIdle;
-        return Outcome::kPending;
-      }
-    }
-    return Outcome::kClosed;  // End() calls off the receive
-  }
+  FANFARE_DECL Outcome QueueReceive() noexcept;
 
-  void OnReceived(Outcome outcome) noexcept override {
-    const auto waited = Ref<TaskListener>::Adopt(this);
-    bool posts;
-    {
-      const std::lock_guard lock(mutex_);
-      received_early_ = true;
-      if (state_ != State::kIdle) return;
-      received_ = outcome == Outcome::kDone;
-      posts = received_ || (on_end_ && !stop_.stop_requested());
-      state_ = posts ? State::kPosted : State::kEnding;
-      if (posts) ++posting_;
-    }
-    if (posts) {
-      PostTask();
-    } else {
-      End();
-    }
-  }
+  FANFARE_DECL void OnReceived(Outcome outcome) noexcept override;
 
   // Begins to post a task, in the state kRunning. Returns false if the listener
   // has to end.
-  bool BeginPost() noexcept {
-    const std::lock_guard lock(mutex_);
-    if (asked_.load(std::memory_order_relaxed)) return false;
-    state_ = State::kPosted;
-    ++posting_;
-    return true;
-  }
+  FANFARE_DECL bool BeginPost() noexcept;
 
-  void PostTask() noexcept {
-    {
-      const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
-      try {
-        Submit(Task(*this));
-      } catch (...) {
-        AskToEnd(CurrentException());
-      }
-    }
-    bool lost;
-    bool last;
-    {
-      const std::lock_guard lock(mutex_);
-      --posting_;
-      lost = TakeLost();
-      last = released_ && posting_ == 0;
-    }
-    if (lost) EndLost();
-    if (last) Complete();
-  }
+  FANFARE_DECL void PostTask() noexcept;
 
-  void DropTask() noexcept {
-    bool lost;
-    {
-      const std::lock_guard lock(mutex_);
-      --tasks_;
-      lost = TakeLost();
-    }
-    if (lost) EndLost();
-  }
+  FANFARE_DECL void DropTask() noexcept;
 
   // Called with the mutex held. Returns whether the task that was posted does
   // not exist any more; the caller must then call EndLost().
-  bool TakeLost() noexcept {
-    if (state_ != State::kPosted || tasks_ > 0 || posting_ > 0) return false;
-    state_ = State::kEnding;
-    return true;
-  }
-  void EndLost() noexcept {
-    try {
-      throw std::runtime_error(
-          "fanfare: the executor has destroyed a task that it had not run");
-    } catch (...) {  // or there is no memory for it
-      error_ = std::current_exception();
-    }
-    End();
-  }
+  FANFARE_DECL bool TakeLost() noexcept;
+  FANFARE_DECL void EndLost() noexcept;
 
   // Ends the subscription, or leaves that to the task that runs.
-  void AskToEnd(std::exception_ptr error) noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      if (state_ == State::kEnding) return;
-      asked_.store(true, std::memory_order_relaxed);
-      if (error_ == nullptr) error_ = std::move(error);
-      if (state_ == State::kRunning) return;
-      state_ = State::kEnding;
-    }
-    End();
-  }
+  FANFARE_DECL void AskToEnd(std::exception_ptr error) noexcept;
 
   // Ends the subscription to the feed, and discards what is queued. For the
   // thread that owns the state.
-  void EndSource() noexcept {
-    // This closes the channel. A receive that is still queued is completed, and
-    // from now on no other thread touches the target.
-    source_->Unsubscribe();
-    do {
-      Discard();
-    } while (channel_.TryReceive(receive_, moves_) == Outcome::kDone);
-  }
+  FANFARE_DECL void EndSource() noexcept;
 
   // Ends the subscription, in the state kRunning.
-  void EndTask(std::exception_ptr error) noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      if (error_ == nullptr) error_ = std::move(error);
-      state_ = State::kEnding;
-    }
-    End();
-  }
+  FANFARE_DECL void EndTask(std::exception_ptr error) noexcept;
 
   // The remaining functions are for the thread that has changed the state to
   // kEnding. Everything that was captured is destroyed before the end can be
   // seen.
-  void End() noexcept {
-    {
-      const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
-      EndSource();
-      if (error_ == nullptr) error_ = source_->TakeError();
-      DestroyHandler();
-      on_end_ = nullptr;
-    }
-    bool last;
-    {
-      const std::lock_guard lock(mutex_);
-      released_ = true;
-      last = posting_ == 0;
-    }
-    if (last) Complete();
-  }
+  FANFARE_DECL void End() noexcept;
 
   // Called once no thread uses the executor any more.
-  void Complete() noexcept {
-    {
-      const RunningScope inside(*this, RunningScope::Kind::kCallsBack);
-      DestroyExecutor();
-    }
-    if (stop_.stop_requested()) error_ = nullptr;
-    Finish(std::move(error_));
-    IntrusiveList<Operation> waited;
-    {
-      const std::lock_guard lock(mutex_);
-      completed_ = true;
-      waiting_.CloseAll(waited);
-    }
-    CompleteAll(waited);
-  }
+  FANFARE_DECL void Complete() noexcept;
 
-  void WaitUntilEnded() noexcept override {
-    Operation ended;
-    WaitFor(
-        ended, Deadline::Never(), {},
-        [this](Operation& waiting) {
-          const std::lock_guard lock(mutex_);
-          if (completed_) return Outcome::kDone;
-          waiting_.Append(waiting);
-          return Outcome::kPending;
-        },
-        [](Operation&) {});
-  }
+  FANFARE_DECL void WaitUntilEnded() noexcept override;
 
   const Ref<SubscriptionState> source_;
   ChannelEnds& channel_;
@@ -435,5 +229,9 @@ class ExecutorListener final : public TaskListener {
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
+
+#ifdef FANFARE_HEADER_ONLY
+#include <fanfare/detail/subscription/task_listener.ipp>
+#endif
 
 #endif  // FANFARE_DETAIL_SUBSCRIPTION_TASK_LISTENER_H_

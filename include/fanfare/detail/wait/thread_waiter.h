@@ -47,36 +47,19 @@ class ThreadWaiter final : public Waiter {
 // Blocks the calling thread until `operation` has completed. `start` completes
 // or queues the operation, `cancel` takes it out of its queue. Returns kPending
 // if the deadline or the stop came first.
-FANFARE_COLD inline Outcome WaitFor(
-    Operation& operation, const Deadline& deadline, const std::stop_token& stop,
-    FunctionRef<Outcome(Operation&)> start,
-    FunctionRef<void(Operation&)> cancel) noexcept {
-  ThreadWaiter waiter;
-  waiter.Attach(operation);
-  const Outcome outcome = start(operation);
-  if (outcome != Outcome::kPending) return outcome;
-  Operation give_up;
-  {
-    const std::stop_callback on_stop(
-        stop, [&]() noexcept { waiter.Interrupt(give_up); });
-    waiter.Wait(deadline, give_up);
-  }
-  if (waiter.claim.winner() == &give_up) {
-    cancel(operation);
-    return Outcome::kPending;
-  }
-  return operation.outcome;
-}
+Outcome WaitFor(Operation& operation, const Deadline& deadline,
+                const std::stop_token& stop,
+                FunctionRef<Outcome(Operation&)> start,
+                FunctionRef<void(Operation&)> cancel) noexcept;
 
 // Blocks until the deadline or the stop, as an operation on a nil channel does.
-inline void WaitForNothing(const Deadline& deadline = Deadline::Never(),
-                           const std::stop_token& stop = {}) {
-  Operation never;
-  WaitFor(
-      never, deadline, stop, [](Operation&) { return Outcome::kPending; },
-      [](Operation&) {});
-}
+void WaitForNothing(const Deadline& deadline = Deadline::Never(),
+                    const std::stop_token& stop = {});
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
+
+#ifdef FANFARE_HEADER_ONLY
+#include <fanfare/detail/wait/thread_waiter.ipp>
+#endif
 
 #endif  // FANFARE_DETAIL_WAIT_THREAD_WAITER_H_
