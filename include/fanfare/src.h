@@ -2,9 +2,10 @@
 #ifndef FANFARE_SRC_H_
 #define FANFARE_SRC_H_
 
-// What does not depend on a type of values, for programs that compile it once,
-// and not in each of their files. For a file with one type of events, this
-// saves the compiler two thirds of what the library costs beyond its headers:
+// Most of what does not depend on a type of values, for programs that compile
+// it once, and not in each of their files. For a file with one type of events,
+// this saves the compiler two thirds of what the library costs beyond its
+// headers:
 //   - Define FANFARE_SEPARATE_COMPILATION for all files of the program.
 //   - Include this header in one of them.
 //

@@ -136,6 +136,8 @@ inline std::string Describe(const FeedCore& feed) {
   };
   constexpr const char* kOverflows[] = {"waits", "drops newest", "drops oldest",
                                         "ends"};
+  static_assert(static_cast<std::size_t>(Overflow::kEnd) + 1 ==
+                std::size(kOverflows));
   const std::vector<SubscriberReport> reports = Report(feed);
   std::string blocking, others;
   std::uint64_t blocks = 0;

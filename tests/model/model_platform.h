@@ -7,7 +7,7 @@
 #ifndef FANFARE_TESTS_MODEL_MODEL_PLATFORM_H_
 #define FANFARE_TESTS_MODEL_MODEL_PLATFORM_H_
 
-#ifdef FANFARE_DETAIL_PLATFORM_H_
+#ifdef FANFARE_DETAIL_BASE_PLATFORM_H_
 #error "model/model_platform.h comes before the headers of fanfare"
 #endif
 #define FANFARE_PLATFORM ::model::Platform

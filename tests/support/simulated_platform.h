@@ -13,7 +13,7 @@
 #ifndef FANFARE_TESTS_SUPPORT_SIMULATED_PLATFORM_H_
 #define FANFARE_TESTS_SUPPORT_SIMULATED_PLATFORM_H_
 
-#ifdef FANFARE_DETAIL_PLATFORM_H_
+#ifdef FANFARE_DETAIL_BASE_PLATFORM_H_
 #error "support/simulated_platform.h comes before the headers of fanfare"
 #endif
 #define FANFARE_PLATFORM ::SimulatedPlatform

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Each folder of include/fanfare/detail is a layer: its headers include only
-# headers of the same layer and of those below it, and never a public one.
+# headers of the same layer and of those below it, and never a public one. Each
+# .ipp file is included by its header and by src.h.
 
 cmake_policy(VERSION 3.23)
 
@@ -33,6 +34,18 @@ foreach(header IN LISTS headers)
     endif()
   endforeach()
 endforeach()
-if(checked LESS 100)
+file(GLOB_RECURSE parts RELATIVE "${detail}" "${detail}/*.ipp")
+foreach(part IN LISTS parts)
+  string(REGEX REPLACE "ipp$" "h" header "${part}")
+  foreach(includer IN ITEMS "${detail}/${header}" "${detail}/../src.h")
+    file(STRINGS "${includer}" includes
+         REGEX "^#include <fanfare/detail/${part}>$")
+    list(LENGTH includes count)
+    if(NOT count EQUAL 1)
+      message(SEND_ERROR "${includer} does not include detail/${part}.")
+    endif()
+  endforeach()
+endforeach()
+if(NOT parts OR checked LESS 100)
   message(FATAL_ERROR "Only ${checked} includes were found.")
 endif()

@@ -43,7 +43,8 @@
 
 // FANFARE_DECL marks what is defined in an .ipp file. The header includes that
 // file, unless the program compiles all of them apart (fanfare/src.h), which it
-// cannot if it replaces the platform.
+// cannot if it replaces the platform. (A function that is no member has this
+// and FANFARE_COLD at the definition, because g++ warns otherwise.)
 #if defined(FANFARE_SEPARATE_COMPILATION) && !defined(FANFARE_PLATFORM)
 #define FANFARE_DECL
 #else

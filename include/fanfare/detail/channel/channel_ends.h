@@ -125,8 +125,10 @@ class alignas(kCacheLine) ChannelEnds : public RefCounted {
   // times before it queues. By then many values or much room have accumulated,
   // so that it rarely queues.
   [[nodiscard]] bool batches() const noexcept { return capacity() > 1; }
-  // Returns how many values are in the ring, without its locks. Reads the front
-  // first, which never overtakes the back.
+  // Returns about how many values are in the ring, without its locks. Reads the
+  // front first: values that pass meanwhile then count too much, but do not
+  // make the difference negative. (The loads are relaxed, so it is checked,
+  // too.)
   [[nodiscard]] std::size_t ApproximateSize() const noexcept {
     const std::size_t front = front_.end.passed();
     const std::size_t back = back_.end.passed();

@@ -21,7 +21,8 @@ class ReceiveWaiter : private Waker, private DeferredWake {
     return channel.StartReceive(receive, moves);
   }
 
-  // Called by the thread that completed the receive, without locks or turns.
+  // Called by the thread that completed the receive, as DeferredWake says:
+  // without locks, and with a turn only if its Send is about to wait.
   virtual void OnReceived(Outcome outcome) noexcept = 0;
 
   ~ReceiveWaiter() = default;

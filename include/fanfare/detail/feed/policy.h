@@ -19,8 +19,10 @@
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
+class FeedCore;
 class Member;
-struct SlowActions;
+class SendWait;
+struct Policy;
 
 // Says what a Send does with its value once a full channel's patience has run
 // out.
@@ -46,10 +48,37 @@ struct Place {
   std::uint32_t line;
 };
 
+// What becomes of an offer.
+enum class Fate {
+  kTaken,     // the channel has the value
+  kNotTaken,  // it does not get it
+  kWaits,     // the Send has to wait for it
+};
+
+// SlowActions are what a Send does because of options: of the subscription of a
+// full channel, or of the feed.
+struct SlowActions {
+  // Called for an offer to a full channel. Lets its policy act if that has no
+  // patience left, else returns kWaits. Sets `may_bias` to false if biases had
+  // to be revoked.
+  Fate (*on_full)(FeedCore& feed, Member& member, Policy& policy,
+                  bool& may_bias) noexcept;
+  // Gives the value to the channel of a member that replaces at once. Returns
+  // false, and leaves the value, if the channel is closed or biased elsewhere.
+  bool (*replace)(FeedCore& feed, Member& member, Policy& policy,
+                  Biases biases) noexcept;
+  // Returns when to call `on_wake`.
+  Deadline (*next_deadline)(const SendWait& wait) noexcept;
+  // Lets the policies act that have no patience left, and reports a stall.
+  // Returns true if that completed the last offers. Throws what the user's
+  // stall handler throws.
+  bool (*on_wake)(SendWait& wait);
+};
+
 struct Policy {
   using Clock = Platform::Clock;
-  // Calls ChannelCore::Replace(), and destroys the value that was taken out.
-  // Sets `evicted` if there was one.
+  // Calls ChannelCore::Replace(), and then destroys the value that was taken
+  // out, without locks. Sets `evicted` if there was one.
   using ReplaceVerb = Outcome(ChannelEnds& channel, Operation& send,
                               BiasOwner& owner, Biases biases,
                               bool& evicted) noexcept;

@@ -3,8 +3,8 @@
 #define FANFARE_DETAIL_FEED_SEND_WAIT_H_
 
 // A SendWait is the wait of a Send for channels that are full. What options
-// make the Send do meanwhile is in SlowActions (slow_actions.h), so that a
-// program without options does not contain it.
+// make the Send do meanwhile is in SlowActionFunctions (slow_actions.h), so
+// that a program without options does not contain it.
 
 #include <cstddef>
 #include <stop_token>
@@ -20,35 +20,6 @@
 #include <fanfare/detail/wait/deferred_wake.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
-
-// What becomes of an offer.
-enum class Fate {
-  kTaken,     // the channel has the value
-  kNotTaken,  // it does not get it
-  kWaits,     // the Send has to wait for it
-};
-
-class SendWait;
-
-// SlowActions are what a Send does because of options: of the subscription of a
-// full channel, or of the feed.
-struct SlowActions {
-  // Called for an offer to a full channel. Lets its policy act if that has no
-  // patience left, else returns kWaits. Sets `may_bias` to false if biases had
-  // to be revoked.
-  Fate (*on_full)(FeedCore& feed, Member& member, Policy& policy,
-                  bool& may_bias) noexcept;
-  // Gives the value to the channel of a member that replaces at once. Returns
-  // false, and leaves the value, if the channel is closed or biased elsewhere.
-  bool (*replace)(FeedCore& feed, Member& member, Policy& policy,
-                  Biases biases) noexcept;
-  // Returns when to call `on_wake`.
-  Deadline (*next_deadline)(const SendWait& wait) noexcept;
-  // Lets the policies act that have no patience left, and reports a stall.
-  // Returns true if that completed the last offers. Throws what the user's
-  // stall handler throws.
-  bool (*on_wake)(SendWait& wait);
-};
 
 class SendWait {
  public:
@@ -115,7 +86,7 @@ class SendWait {
   }
 
  private:
-  friend class SlowActionsOf;
+  friend class SlowActionFunctions;
 
   [[nodiscard]] Clock::duration waited() const noexcept {
     return Clock::now() - start_;

@@ -6,20 +6,15 @@
 // does if its channel stays full, and the report of a stall. All functions are
 // for the holder of the turn.
 
-#include <cstddef>
-
 #include <fanfare/detail/base/deadline.h>
 #include <fanfare/detail/base/platform.h>
 #include <fanfare/detail/channel/biased_lock.h>
-#include <fanfare/detail/feed/feed_core.h>
-#include <fanfare/detail/feed/member.h>
-#include <fanfare/detail/feed/pending_offers.h>
-#include <fanfare/detail/feed/send_wait.h>
+#include <fanfare/detail/feed/policy.h>
 #include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-class SlowActionsOf {
+class SlowActionFunctions {
  public:
   static constexpr SlowActions Table() noexcept {
     return {OnFull, ReplaceAtOnce, NextDeadline, OnWake};
@@ -28,6 +23,7 @@ class SlowActionsOf {
  private:
   using Clock = Platform::Clock;
 
+  // The functions of the table; SlowActions (policy.h) says what each does.
   FANFARE_DECL static Fate OnFull(FeedCore& feed, Member& member,
                                   Policy& policy, bool& may_bias) noexcept;
 
@@ -35,7 +31,6 @@ class SlowActionsOf {
                                          Policy& policy,
                                          Biases biases) noexcept;
 
-  // Returns when a policy has to act, or a stall is to be reported.
   FANFARE_DECL static Deadline NextDeadline(const SendWait& wait) noexcept;
 
   FANFARE_DECL static bool OnWake(SendWait& wait);
@@ -44,8 +39,10 @@ class SlowActionsOf {
   // completed the last offers.
   FANFARE_DECL static bool ActOnSlow(SendWait& wait) noexcept;
 
-  // At s, 3s, 7s, ... after the start, if s is the time that the user gave.
+  // Calls the stall handler if it is time: at s, 3s, 7s, ... after the start,
+  // if s is what the user gave.
   FANFARE_DECL static void ReportStall(SendWait& wait);
+  // Returns the largest duration instead of one that is too large.
   FANFARE_DECL static Clock::duration Sum(Clock::duration a,
                                           Clock::duration b) noexcept;
 
@@ -65,7 +62,7 @@ class SlowActionsOf {
                                       Policy& policy, Biases biases) noexcept;
 };
 
-inline constexpr SlowActions kSlowActions = SlowActionsOf::Table();
+inline constexpr SlowActions kSlowActions = SlowActionFunctions::Table();
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
 

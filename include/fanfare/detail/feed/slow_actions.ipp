@@ -2,31 +2,36 @@
 #ifndef FANFARE_DETAIL_FEED_SLOW_ACTIONS_IPP_
 #define FANFARE_DETAIL_FEED_SLOW_ACTIONS_IPP_
 
+#include <cstddef>
 #include <cstdint>
 
 #include <fanfare/detail/channel/channel_ends.h>
+#include <fanfare/detail/feed/feed_core.h>
 #include <fanfare/detail/feed/feed_extras.h>
-#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/member.h>
+#include <fanfare/detail/feed/pending_offers.h>
+#include <fanfare/detail/feed/send_wait.h>
 #include <fanfare/detail/feed/slow_actions.h>
 #include <fanfare/detail/wait/deferred_wake.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {
 
-Fate SlowActionsOf::OnFull(FeedCore& feed, Member& member, Policy& policy,
-                           bool& may_bias) noexcept {
+Fate SlowActionFunctions::OnFull(FeedCore& feed, Member& member, Policy& policy,
+                                 bool& may_bias) noexcept {
   return RunsOut(feed, member, policy) ? Act(feed, member, policy, may_bias)
                                        : Fate::kWaits;
 }
 
-bool SlowActionsOf::ReplaceAtOnce(FeedCore& feed, Member& member,
-                                  Policy& policy, Biases biases) noexcept {
+bool SlowActionFunctions::ReplaceAtOnce(FeedCore& feed, Member& member,
+                                        Policy& policy,
+                                        Biases biases) noexcept {
   const FeedCore::Hold hold(feed);
   // No channel is biased for values of which the destructor is user code.
   if (biases == Biases::kNone) feed.turnstile.MarkSlowExit();
   return Replace(feed, member, policy, biases) == Outcome::kDone;
 }
 
-Deadline SlowActionsOf::NextDeadline(const SendWait& wait) noexcept {
+Deadline SlowActionFunctions::NextDeadline(const SendWait& wait) noexcept {
   Deadline next = wait.stall_after_ < Clock::time_point::max() - wait.start_
                       ? Deadline::At(wait.start_ + wait.stall_after_)
                       : Deadline::Never();
@@ -40,13 +45,13 @@ Deadline SlowActionsOf::NextDeadline(const SendWait& wait) noexcept {
   return next;
 }
 
-bool SlowActionsOf::OnWake(SendWait& wait) {
+bool SlowActionFunctions::OnWake(SendWait& wait) {
   if (ActOnSlow(wait)) return true;
   ReportStall(wait);
   return false;
 }
 
-bool SlowActionsOf::ActOnSlow(SendWait& wait) noexcept {
+bool SlowActionFunctions::ActOnSlow(SendWait& wait) noexcept {
   if (wait.pending_.actions() == nullptr) return false;
   const Clock::duration time = wait.waited();
   std::ptrdiff_t count = 0;
@@ -71,7 +76,7 @@ bool SlowActionsOf::ActOnSlow(SendWait& wait) noexcept {
   return true;
 }
 
-void SlowActionsOf::ReportStall(SendWait& wait) {
+void SlowActionFunctions::ReportStall(SendWait& wait) {
   if (wait.waited() < wait.stall_after_) return;
   {
     const WakeHold::Suspended suspended;
@@ -81,13 +86,13 @@ void SlowActionsOf::ReportStall(SendWait& wait) {
   wait.stall_after_ = Sum(wait.waited(), wait.stall_interval_);
 }
 
-SlowActionsOf::Clock::duration SlowActionsOf::Sum(Clock::duration a,
-                                                  Clock::duration b) noexcept {
+SlowActionFunctions::Clock::duration SlowActionFunctions::Sum(
+    Clock::duration a, Clock::duration b) noexcept {
   return a < Clock::duration::max() - b ? a + b : Clock::duration::max();
 }
 
-bool SlowActionsOf::RunsOut(const FeedCore& feed, const Member& member,
-                            Policy& policy) noexcept {
+bool SlowActionFunctions::RunsOut(const FeedCore& feed, const Member& member,
+                                  Policy& policy) noexcept {
   if (!policy.has_patience()) return true;
   // Without a buffer, a value was received if it was delivered.
   ChannelEnds& channel = member.channel();
@@ -99,8 +104,8 @@ bool SlowActionsOf::RunsOut(const FeedCore& feed, const Member& member,
   return policy.RunsOut(received);
 }
 
-Fate SlowActionsOf::Act(FeedCore& feed, Member& member, Policy& policy,
-                        bool& may_bias) noexcept {
+Fate SlowActionFunctions::Act(FeedCore& feed, Member& member, Policy& policy,
+                              bool& may_bias) noexcept {
   feed.turnstile.MarkSlowExit();  // a value's destructor is user code
   if (policy.when_full == WhenFull::kReplace) {
     return ReplaceOrEnd(feed, member, policy, may_bias);
@@ -115,8 +120,9 @@ Fate SlowActionsOf::Act(FeedCore& feed, Member& member, Policy& policy,
   return Fate::kNotTaken;
 }
 
-Fate SlowActionsOf::ReplaceOrEnd(FeedCore& feed, Member& member, Policy& policy,
-                                 bool& may_bias) noexcept {
+Fate SlowActionFunctions::ReplaceOrEnd(FeedCore& feed, Member& member,
+                                       Policy& policy,
+                                       bool& may_bias) noexcept {
   Outcome outcome =
       Replace(feed, member, policy, may_bias ? Biases::kMake : Biases::kKeep);
   if (outcome == Outcome::kBiasedElsewhere) {
@@ -130,8 +136,8 @@ Fate SlowActionsOf::ReplaceOrEnd(FeedCore& feed, Member& member, Policy& policy,
   return Fate::kNotTaken;
 }
 
-Outcome SlowActionsOf::Replace(FeedCore& feed, Member& member, Policy& policy,
-                               Biases biases) noexcept {
+Outcome SlowActionFunctions::Replace(FeedCore& feed, Member& member,
+                                     Policy& policy, Biases biases) noexcept {
   bool evicted = false;
   const Outcome outcome = policy.replace(member.channel(), member.offer(),
                                          feed.turnstile, biases, evicted);

@@ -16,7 +16,7 @@
 #include <fanfare/detail/feed/feed_core.h>
 #include <fanfare/detail/feed/member.h>
 #include <fanfare/detail/feed/pending_offers.h>
-#include <fanfare/detail/feed/send_wait.h>
+#include <fanfare/detail/feed/policy.h>
 #include <fanfare/detail/wait/operation.h>
 
 namespace fanfare { inline namespace FANFARE_ABI { namespace detail {

@@ -2,7 +2,7 @@
 #ifndef FANFARE_DETAIL_FEED_SLOW_CHANNELS_IPP_
 #define FANFARE_DETAIL_FEED_SLOW_CHANNELS_IPP_
 
-#include <fanfare/detail/feed/policy.h>
+#include <fanfare/detail/feed/send_wait.h>
 #include <fanfare/detail/feed/slow_channels.h>
 #include <fanfare/detail/wait/adaptive_spin.h>
 #include <fanfare/detail/wait/completion_latch.h>

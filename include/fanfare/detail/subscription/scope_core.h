@@ -84,16 +84,18 @@ class ScopeCore final : public OwnerNode {
     Ref<SubscriptionState> subscription;
   };
 
+  // Return the next entry that is to be asked to end, which then is in asked_,
+  // or to be waited for; nothing if there is none.
   FANFARE_DECL Listed NextToAsk() noexcept;
-
   FANFARE_DECL Listed NextToAwait() noexcept;
 
   // Forgets subscriptions that have ended without notifying the scope. Returns
   // how many subscriptions are alive.
   FANFARE_DECL std::size_t Sweep() noexcept;
 
-  // The next three need the lock. The first two keep the reference that a list
-  // has.
+  // The next three need the lock. A list has a counted reference to each entry:
+  // Append() takes it over, TakeOut() passes it on to `gone`, and Remove()
+  // leaves it to the caller.
   FANFARE_DECL void Append(List& list, ScopeEntry& entry) noexcept;
   FANFARE_DECL void TakeOut(ScopeEntry& entry, List& gone) noexcept;
   FANFARE_DECL void Remove(ScopeEntry& entry) noexcept;

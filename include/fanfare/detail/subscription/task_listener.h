@@ -107,10 +107,6 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   virtual void DestroyExecutor() noexcept = 0;
 
  private:
-  // The most values that one task handles, so that other tasks of the executor
-  // come in between.
-  static constexpr int kMostInATask = 64;
-
   enum class State {
     kRunning,  // a task runs; also before Start()
     kIdle,     // a receive is queued
@@ -124,6 +120,7 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
     kEnd,
   };
 
+  // What a task does.
   FANFARE_DECL void RunTask();
 
   // Calls the function for the end, in the state kRunning, unless the listener
@@ -131,20 +128,25 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // null, and becomes the error of the subscription.
   FANFARE_DECL void CallAtEnd(std::exception_ptr& error);
 
+  // Handles values until none is left, in the state kRunning. Returns what the
+  // task has to do then.
   FANFARE_DECL Next HandleValues();
 
   // Receives a value, or queues a receive for one, which changes the state to
   // kIdle and returns kPending. Called in the state kRunning.
   FANFARE_DECL Outcome QueueReceive() noexcept;
 
+  // Posts a task for what the receive in the queue has got.
   FANFARE_DECL void OnReceived(Outcome outcome) noexcept override;
 
   // Begins to post a task, in the state kRunning. Returns false if the listener
   // has to end.
   FANFARE_DECL bool BeginPost() noexcept;
 
+  // Calls the executor, after BeginPost().
   FANFARE_DECL void PostTask() noexcept;
 
+  // For the destructor of a task: the last copy may be lost.
   FANFARE_DECL void DropTask() noexcept;
 
   // Called with the mutex held. Returns whether the task that was posted does
@@ -162,14 +164,13 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // Ends the subscription, in the state kRunning.
   FANFARE_DECL void EndTask(std::exception_ptr error) noexcept;
 
-  // The remaining functions are for the thread that has changed the state to
-  // kEnding. Everything that was captured is destroyed before the end can be
-  // seen.
+  // For the thread that has changed the state to kEnding. Everything that was
+  // captured is destroyed before the end can be seen.
   FANFARE_DECL void End() noexcept;
-
-  // Called once no thread uses the executor any more.
+  // For the last thread that uses the executor.
   FANFARE_DECL void Complete() noexcept;
 
+  // For any thread that unsubscribes.
   FANFARE_DECL void WaitUntilEnded() noexcept override;
 
   const Ref<SubscriptionState> source_;
@@ -183,8 +184,8 @@ class TaskListener : public StoppableSubscription, private ReceiveWaiter {
   // What depends on the order reads it with the mutex held.
   Platform::Atomic<bool> asked_{false};
 
-  mutable Platform::Lock
-      mutex_;  // guards all that follows, and writes to asked_
+  // Guards all that follows, and writes to asked_.
+  mutable Platform::Lock mutex_;
   State state_ = State::kRunning;
   bool received_early_ = false;  // before the state was kIdle
   bool released_ = false;        // the handler is destroyed

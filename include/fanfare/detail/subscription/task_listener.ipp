@@ -68,6 +68,8 @@ void TaskListener::CallAtEnd(std::exception_ptr& error) {
 }
 
 TaskListener::Next TaskListener::HandleValues() {
+  // So that other tasks of the executor come in between.
+  constexpr int kMostInATask = 64;
   for (int handled = 0; handled < kMostInATask; ++handled) {
     if (asked_.load(std::memory_order_relaxed)) return Next::kEnd;
     if (!received_) {
