@@ -96,9 +96,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return MatchReceiver(send, kMoves, Locks::kNone);
   }
   // The part of TrySend() that involves the back alone. Returns
-  // kCounterpartWaits, and has no effect, if a receive waits. If T is copied as
-  // bytes, reads `send` only if a send was revoked, and writes to it only if it
-  // is refused. (So a feed leaves the memory of its subscribers alone.)
+  // kCounterpartWaits, and has no effect, if a receive waits. Reads `send` only
+  // if a send was revoked, and writes to it only if it is refused. (So a feed
+  // leaves the memory of its subscribers alone.) `value` is the caller's.
   FANFARE_ALWAYS_INLINE Outcome TryStore(Operation& send, T& value) noexcept {
     const LockGuard lock(back_.lock);
     return SendAtBack(send, value);
@@ -117,7 +117,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       // revoked the bias. (But some send may have been revoked before it.)
       if (back_.refuses && send.revoked) return Refuse(send);
       if (back_.end.HasRoom(front_.end)) [[likely]] {
-        Store(send, value);
+        Store(value);
         return Outcome::kDone;
       }
       return Outcome::kPending;
@@ -131,6 +131,18 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       back_.lock.Bias(owner);
     }
     return outcome;
+  }
+  // The parts of TryStoreInTurn() for a channel that has nothing special:
+  // returns whether the lock of the back is biased to `owner`, no send was
+  // revoked, and there is room; stores a value then.
+  [[nodiscard]] FANFARE_ALWAYS_INLINE bool IsReadyInTurn(
+      const BiasOwner& owner) noexcept {
+    return back_.lock.BiasedTo(owner) && !back_.refuses &&
+           back_.end.HasRoom(front_.end);
+  }
+  FANFARE_ALWAYS_INLINE void StoreInTurn(const T& value) noexcept {
+    static_assert(kCopiedAsBytes<T>);
+    Store(const_cast<T&>(value));
   }
   // Sends; if there is no room, takes the oldest value out first. Sets
   // `evicted` then, and moves the value to `oldest`, unless T is trivially
@@ -166,13 +178,13 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // Does what Replace() does, right after TryStoreInTurn() has returned
   // kPending, if the ends are joined and T is trivially copyable. Returns
   // false, and has no effect, if not.
-  FANFARE_ALWAYS_INLINE bool Overwrite(const BiasOwner& owner, Operation& send,
+  FANFARE_ALWAYS_INLINE bool Overwrite(const BiasOwner& owner,
                                        T& value) noexcept {
     static_assert(kCopiedAsBytes<T>);
     if (!back_.lock.BiasedTo(owner) || !front_.joined) return false;
     if (back_.end.passed() % kLongestLag == 0) [[unlikely]]
       return false;
-    Store(send, value);  // the ring is still full
+    Store(value);  // the ring is still full
     return true;
   }
   // Like TrySend(), for a value that stays the caller's: copies it once there
@@ -244,7 +256,7 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // Sends if that involves the back alone. The back's lock must be held.
   FANFARE_ALWAYS_INLINE Outcome SendAtBack(Operation& send, T& value) noexcept {
     const Outcome outcome = CheckBack(send);
-    if (outcome == Outcome::kDone) Store(send, value);
+    if (outcome == Outcome::kDone) Store(value);
     return outcome;
   }
 
@@ -290,7 +302,8 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
       PopFront();
       ++front_.evicted;
     }
-    Store(send, value);
+    Store(value);
+    DestroyOwned(send);
     return evicts;
   }
   void BiasAfterReplacing(BiasOwner& owner, Biases biases) noexcept {
@@ -307,16 +320,17 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
 
   // See ValueMoves.
   static void StoreFrom(ChannelEnds& channel, Operation& send) noexcept {
-    static_cast<ChannelCore&>(channel).Store(send,
-                                             *static_cast<T*>(send.value));
+    static_cast<ChannelCore&>(channel).Store(*static_cast<T*>(send.value));
+    DestroyOwned(send);
   }
   static void TakeTo(ChannelEnds& channel, Operation& receive) noexcept {
     static_cast<ChannelCore&>(channel).Pop(Result(receive));
   }
   static void HandOver(Operation& send, Operation& receive) noexcept {
-    PutFrom(send, *static_cast<T*>(send.value), [&](auto&& value) {
+    PutFrom(*static_cast<T*>(send.value), [&](auto&& value) {
       Result(receive).emplace(std::forward<decltype(value)>(value));
     });
+    DestroyOwned(send);
   }
 
  public:
@@ -327,9 +341,9 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
     return *static_cast<std::optional<T>*>(receive.value);
   }
 
-  FANFARE_ALWAYS_INLINE void Store(Operation& send, T& from) noexcept {
+  FANFARE_ALWAYS_INLINE void Store(T& from) noexcept {
     T* const slot = SlotAt(back_.end);
-    PutFrom(send, from, [&](auto&& value) {
+    PutFrom(from, [&](auto&& value) {
       if constexpr (kCopiedAsBytes<T> && sizeof(T) > kCopiedInline) {
         // g++ emits "rep movs" for a large copy if it knows the size. The copy
         // of the C library is faster, above all if the slot is in no cache.
@@ -358,13 +372,18 @@ class alignas(kCoreAlignment<T>) ChannelCore final : public ChannelEnds {
   // Calls put(value): to copy the value if it is copied as bytes, else to move
   // from it.
   template <typename Put>
-  static void PutFrom(Operation& send, T& value, Put put) noexcept {
+  static void PutFrom(T& value, Put put) noexcept {
     if constexpr (kCopiedAsBytes<T>) {
       put(std::as_const(value));
     } else {
       put(std::move(value));
+    }
+  }
+  // Destroys the value of a send, which was moved from, if the send owns it.
+  static void DestroyOwned(Operation& send) noexcept {
+    if constexpr (!kCopiedAsBytes<T>) {
       if (std::exchange(send.owns_value, false)) {
-        std::destroy_at(std::addressof(value));
+        std::destroy_at(static_cast<T*>(send.value));
       }
     }
   }

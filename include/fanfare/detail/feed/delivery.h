@@ -48,8 +48,8 @@ class Delivery {
   // `limits` of the wait are nothing, a deadline, or a deadline and a stop
   // token. Returns how many channels took the value.
   //
-  // The turn is taken before a function is called: the exchange waits for all
-  // stores before it, also for those that save registers.
+  // This takes the turn before it calls a function: the exchange would wait
+  // until the registers that the function saves are stored.
   template <typename V, typename... Limits>
   FANFARE_ALWAYS_INLINE static std::size_t Send(FeedCore& feed, V& value,
                                                 Waits waits,
@@ -62,10 +62,32 @@ class Delivery {
  private:
   using Entry = DenseSet::Entry;
 
+  // Takes the shortest way if there is one channel, which is biased to this
+  // feed and has room, and no more to do: then it saves no registers.
   template <typename V, typename... Limits>
   FANFARE_NOINLINE static std::size_t SendInTurn(FeedCore& feed, V& value,
                                                  Waits waits,
                                                  const Limits&... limits) {
+    if constexpr (kCopiedAsBytes<T> && !kIsNumbered<T>) {
+      const DenseSet& members = feed.members.active();
+      if (members.size() == 1 && feed.extras() == nullptr) {
+        auto& only = static_cast<ChannelCore<T>&>(*members.begin()->channel);
+        if (only.IsReadyInTurn(feed.turnstile) && !feed.turnstile.closed())
+            [[likely]] {
+          feed.CountValue();
+          only.StoreInTurn(value);
+          feed.Leave();
+          return 1;
+        }
+      }
+    }
+    return SendToAll(feed, value, waits, limits...);
+  }
+
+  template <typename V, typename... Limits>
+  FANFARE_NOINLINE static std::size_t SendToAll(FeedCore& feed, V& value,
+                                                Waits waits,
+                                                const Limits&... limits) {
     // Destroyed in the opposite order: `sent` without the turn.
     SentValue<T> sent;
     const FeedCore::Turn turn(feed, std::adopt_lock);  // leaves it at the end
@@ -221,19 +243,24 @@ class Delivery {
     if (!may_bias) feed.RevokeBiases();
     try {
       while (entry != end) {
+        auto outcome = Outcome::kDone;
+        if constexpr (!kCopiedAsBytes<T>) {
+          outcome = CopyWhileReady(entry, end, value, entry);
+        }
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
         Member& m = *entry->member;
         T& offered = ValueFor(m, value, ++entry == end);
-        // Bytes are replaced once the channel was found full; for other values
-        // that would take one lock more.
-        if (!kCopiedAsBytes<T> && m.replaces_at_once() &&
-            Replace(feed, channel, m, offered, may_bias)) {
-          continue;
+        if (outcome == Outcome::kDone) {  // nothing was offered to it yet
+          // Bytes are replaced once the channel was found full; for other
+          // values that would take one lock more.
+          if (!kCopiedAsBytes<T> && m.replaces_at_once() &&
+              Replace(feed, channel, m, offered, may_bias)) {
+            continue;
+          }
+          outcome = OfferTo(feed, channel, m.offer(), offered, may_bias);
+          if (outcome == Outcome::kDone) [[likely]]
+            continue;
         }
-        const Outcome outcome =
-            OfferTo(feed, channel, m.offer(), offered, may_bias);
-        if (outcome == Outcome::kDone) [[likely]]
-          continue;
         if (outcome == Outcome::kPending) {
           if (kCopiedAsBytes<T> && m.replaces_at_once()) {
             if (Replace(feed, channel, m, offered, may_bias)) continue;
@@ -265,6 +292,33 @@ class Delivery {
     return pending;
   }
 
+  // For values that are copied by user code: gives copies to the channels of
+  // the members from `first` on, up to the last member, which needs no copy,
+  // one that replaces at once, or the first of which the channel is not ready.
+  // Sets `entry` to that member, or behind the one for which a copy has thrown.
+  // If the member's channel is not ready, returns why; the member keeps the
+  // copy. (The others need no memory of their members.) Else returns kDone. (A
+  // function of its own, short enough for the loop to be in registers.)
+  FANFARE_NOINLINE static Outcome CopyWhileReady(const Entry* first,
+                                                 const Entry* end,
+                                                 const T& value,
+                                                 const Entry*& entry) {
+    for (; end - first > 1 && !first->member->replaces_at_once(); ++first) {
+      auto& channel = static_cast<ChannelCore<T>&>(*first->channel);
+      entry = first + 1;
+      T copy(value);
+      const Outcome outcome = channel.TryStore(first->member->offer(), copy);
+      if (outcome == Outcome::kDone) [[likely]]
+        continue;
+      static_cast<FeedSubscription<T>&>(*first->member)
+          .KeepCopy(std::move(copy));
+      entry = first;
+      return outcome;
+    }
+    entry = first;
+    return Outcome::kDone;
+  }
+
   // No channel is biased for values that are copied by user code.
   FANFARE_ALWAYS_INLINE static Outcome OfferTo(FeedCore& feed,
                                                ChannelCore<T>& channel,
@@ -287,7 +341,7 @@ class Delivery {
     Policy& policy = *m.policy();
     Biases biases = Biases::kNone;
     if constexpr (kCopiedAsBytes<T>) {
-      if (channel.Overwrite(feed.turnstile, m.offer(), value)) {
+      if (channel.Overwrite(feed.turnstile, value)) {
         policy.evicted.Add();
         return true;
       }
@@ -298,14 +352,16 @@ class Delivery {
   }
 
   // Returns what a subscriber's channel should take. That is the value itself
-  // if it is copied late or moved to the last channel. Otherwise it is a copy,
-  // made here by the sender's thread and outside all locks.
+  // if it is copied late or moved to the last channel. Otherwise it is the
+  // member's copy, made by the sender's thread and outside all locks.
   static T& ValueFor(Member& member, T& value, bool last) {
     if constexpr (kCopiedAsBytes<T>) {
       return value;
     } else {
       if (last) return value;
-      return static_cast<FeedSubscription<T>&>(member).MakeCopy(value);
+      auto& subscription = static_cast<FeedSubscription<T>&>(member);
+      return member.offer().owns_value ? subscription.copy()
+                                       : subscription.KeepCopy(value);
     }
   }
 

@@ -99,13 +99,14 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
     return count;
   }
 
+  FANFARE_ALWAYS_INLINE void Leave() noexcept {
+    if (!turnstile.TryLeave()) LeaveSlowly();
+  }
   // Leaves the turn at its end; the thread has entered before.
   class Turn {
    public:
     Turn(FeedCore& feed, std::adopt_lock_t) noexcept : feed_(feed) {}
-    FANFARE_ALWAYS_INLINE ~Turn() {
-      if (!feed_.turnstile.TryLeave()) feed_.LeaveSlowly();
-    }
+    FANFARE_ALWAYS_INLINE ~Turn() { feed_.Leave(); }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
@@ -150,8 +151,10 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
   FANFARE_ALWAYS_INLINE void CountValue(const void* value) {
     if (extras_ != nullptr) [[unlikely]]
       Record(value);
-    sent_.Add();
+    CountValue();
   }
+  // The same for a feed without extras.
+  FANFARE_ALWAYS_INLINE void CountValue() noexcept { sent_.Add(); }
 
   // Begins and ends a wait for channels.
   void BeginWait(Clock::time_point now) noexcept {
@@ -197,20 +200,11 @@ class alignas(kCacheLine) FeedCore final : public RefCounted {
 
   // Does the work that was recorded while this thread had the turn, and hands
   // the turn to the next Send, or leaves.
-  //
-  // It makes the offers of queued Sends, one after the other, so that no thread
-  // has to be woken in between ("flat combining", Hendler, Incze, Shavit and
-  // Tzafrir, 2010). If the offers of a Send are not all taken at once, that
-  // Send gets the turn and continues in its own thread.
   FANFARE_COLD FANFARE_DECL void LeaveSlowly() noexcept;
 
   // Makes the offers of another Send, in its turn. Returns true if all were
   // taken, so that the Send needs no turn.
   FANFARE_DECL bool Combine(QueuedSend& send) noexcept;
-
-  // The largest number of other threads' Sends that one thread combines in a
-  // row.
-  static constexpr int kMaxCombined = 16;
 
   Count sent_;
   // When the Send in progress began to wait for channels, or kNotWaiting.

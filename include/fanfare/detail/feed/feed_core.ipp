@@ -209,7 +209,12 @@ bool FeedCore::TryBeginUpdate() noexcept {
   return !members.closing() && turnstile.EnterOrDelegate();
 }
 
+// It makes the offers of queued Sends, one after the other, so that no thread
+// has to be woken in between ("flat combining", Hendler, Incze, Shavit and
+// Tzafrir, 2010). If the offers of a Send are not all taken at once, that
+// Send gets the turn and continues in its own thread.
 void FeedCore::LeaveSlowly() noexcept {
+  constexpr int kMaxCombined = 16;  // Sends of other threads in a row
   Member* gone = nullptr;
   for (int combined = 0;; ++combined) {
     if (turnstile.TakeRevokeRequest()) RevokeBiases();

@@ -38,12 +38,16 @@ class FeedSubscription final : public Member {
     Ref<FeedCore>::Adopt(&feed()).reset();
   }
 
-  // Makes a copy for this subscription's channel. The caller must hold no lock.
-  T& MakeCopy(const T& original) {
-    T* const copy = std::construct_at(copy_.get(), original);
+  // Keeps a copy of `original` for this subscription's channel, or what is
+  // moved from it. The caller must hold no lock.
+  template <typename Original>
+  T& KeepCopy(Original&& original) {
+    std::construct_at(copy_.get(), std::forward<Original>(original));
     offer().owns_value = true;
-    return *copy;
+    return copy();
   }
+  // Returns the copy that is kept.
+  T& copy() noexcept { return *copy_.get(); }
 
   bool ReadStats(SubscriberStats& stats) const noexcept override {
     detail::ReadStats(*this, stats);
