@@ -182,6 +182,22 @@ void LoanAndClose() {
   Expect(loan.feed->subscriber_count() == 0, "the subscription has not ended");
 }
 
+// A thread that has seen the feed closed sends before Close has come to the
+// subscription.
+void LoanAndCloseOfTheFeed() {
+  Loan loan;
+  const Channel<int> late(1);
+  Scheduler::Interleave({[&] { loan.feed->Close(); },
+                         [&] {
+                           const Subscription refused =
+                               loan.feed->Subscribe(late);
+                           const bool closed = refused.Err().closed();
+                           const std::size_t count = loan.feed->Send(1);
+                           Expect(count == 0 || !closed, "a closed feed sends");
+                         }});
+  Expect(loan.feed->Send(2) == 0, "a closed feed sends");
+}
+
 // The last who asks the feed for its turn is a Send of another thread.
 void LoanAndDestructor() {
   Loan loan;
@@ -431,6 +447,8 @@ constexpr std::array kScenarios = {
     Scenario{"loan_close",
              "a channel's Close refuses a Send or lets it through",
              LoanAndClose},
+    Scenario{"loan_feed_close", "a feed that was seen closed sends nothing",
+             LoanAndCloseOfTheFeed},
     Scenario{"loan_destroyed", "who ends a loan finds the feed still there",
              LoanAndDestructor},
     Scenario{"loan_try", "a TrySend is not refused because a loan is ended",
