@@ -6,11 +6,16 @@
 // it once, and not in each of their files. For a file with one type of events,
 // this saves the compiler two thirds of what the library costs beyond its
 // headers:
-//   - Define FANFARE_SEPARATE_COMPILATION for all files of the program.
-//   - Include this header in one of them.
+//   - Define FANFARE_SEPARATE_COMPILATION for all files of the program, those
+//   of
+//     its libraries included.
+//   - Include this header in one of them, which is compiled with the options of
+//     the others: NDEBUG, sanitizers.
 //
-// With CMake, a target that links `fanfare::compiled` has both. Programs are as
-// fast either way.
+// With CMake, a target that links `fanfare::compiled` has both, if the library
+// is part of the build (FetchContent, add_subdirectory) and not an installed
+// package. Programs are as fast either way. They are larger, because they
+// contain the code for all options.
 
 #ifndef FANFARE_SEPARATE_COMPILATION
 #error \

@@ -36,6 +36,7 @@ using fanfare::Channel;
 using fanfare::Feed;
 using fanfare::JoinSubscriptions;
 using fanfare::NewSubscription;
+using fanfare::Overflow;
 using fanfare::Subscription;
 
 }  // namespace
@@ -95,6 +96,72 @@ TEST_CASE("F9: an rvalue is moved to the last subscriber") {
   }
   CHECK(again.Get() == count - 1);
   CHECK(ledger.alive == 2);
+}
+
+namespace {
+
+// A type that takes anything, so that only a const T& is surely copied.
+struct Greedy {
+  template <typename Text>
+  explicit Greedy(Text&& t) : text(std::forward<Text>(t)) {}
+  Greedy(const Greedy&) = default;
+  Greedy(Greedy&&) noexcept = default;
+
+  std::string text;
+};
+// A type that moves from a T&.
+struct Thief {
+  explicit Thief(const char* t) : text(t) {}
+  Thief(const Thief&) = default;
+  Thief(Thief& from) : text(std::move(from.text)) {}
+  Thief(Thief&&) noexcept = default;
+
+  std::string text;
+};
+// A type of which the sender's stack should not hold many.
+struct Large {
+  explicit Large(const char* t) : text(t) {}
+
+  std::array<char, 4096> padding{};
+  std::string text;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("F9: each subscriber gets a copy of its own", "", Greedy,
+                   Thief, Large) {
+  const bool rvalue = GENERATE(false, true);
+  // Which of the subscribers is full, and what the Send does there.
+  const std::size_t special = GENERATE(range(0U, 4U));
+  const auto overflow = GENERATE(Overflow::kWait, Overflow::kDropNewest,
+                                 Overflow::kDropOldest, Overflow::kEnd);
+  CAPTURE(rvalue, special, overflow);
+  Feed<TestType> feed;
+  std::vector<Channel<TestType>> channels;
+  std::vector<Subscription> subscriptions;
+  for (std::size_t i = 0; i < 4; ++i) {
+    channels.emplace_back(1);
+    subscriptions.push_back(feed.Subscribe(
+        channels.back(),
+        {.overflow = i == special ? overflow : Overflow::kWait}));
+  }
+  channels[special].Send(TestType("before"));
+  const std::string text = "a text that is longer than a short one";
+  TestType value(text.c_str());
+  const std::size_t taken =
+      rvalue ? feed.SendReady(std::move(value))
+             : feed.SendReady(static_cast<const TestType&>(value));
+  CHECK(taken == (overflow == Overflow::kDropOldest ? 4 : 3));
+  if (!rvalue) CHECK(value.text == text);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    const auto received = channels[i].TryReceive();
+    REQUIRE(received);
+    CHECK(
+        received->text ==
+        (i == special && overflow != Overflow::kDropOldest ? "before" : text));
+    CHECK_FALSE(channels[i].TryReceive());
+  }
 }
 
 TEST_CASE("F9: TrySend moves an rvalue to the last subscriber as well") {

@@ -63,7 +63,7 @@ class Delivery {
   using Entry = DenseSet::Entry;
 
   // Takes the shortest way if there is one channel, which is biased to this
-  // feed and has room, and no more to do: then it saves no registers.
+  // feed and has room, and no more to do: that one saves but one register.
   template <typename V, typename... Limits>
   FANFARE_NOINLINE static std::size_t SendInTurn(FeedCore& feed, V& value,
                                                  Waits waits,
@@ -244,7 +244,7 @@ class Delivery {
     try {
       while (entry != end) {
         auto outcome = Outcome::kDone;
-        if constexpr (!kCopiedAsBytes<T>) {
+        if constexpr (!kCopiedAsBytes<T> && sizeof(T) <= kLargestOnStack) {
           outcome = CopyWhileReady(entry, end, value, entry);
         }
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
@@ -258,8 +258,10 @@ class Delivery {
             continue;
           }
           outcome = OfferTo(feed, channel, m.offer(), offered, may_bias);
-          if (outcome == Outcome::kDone) [[likely]]
+          if (outcome == Outcome::kDone) [[likely]] {
+            if (!kCopiedAsBytes<T>) m.DestroyCopy();
             continue;
+          }
         }
         if (outcome == Outcome::kPending) {
           if (kCopiedAsBytes<T> && m.replaces_at_once()) {
@@ -297,7 +299,7 @@ class Delivery {
   // one that replaces at once, or the first of which the channel is not ready.
   // Sets `entry` to that member, or behind the one for which a copy has thrown.
   // If the member's channel is not ready, returns why; the member keeps the
-  // copy. (The others need no memory of their members.) Else returns kDone. (A
+  // copy. (The memory of the others is not written to.) Else returns kDone. (A
   // function of its own, short enough for the loop to be in registers.)
   FANFARE_NOINLINE static Outcome CopyWhileReady(const Entry* first,
                                                  const Entry* end,
@@ -365,6 +367,8 @@ class Delivery {
     }
   }
 
+  // In bytes.
+  static constexpr std::size_t kLargestOnStack = 1024;
   // Up to this many offers are made fast enough for other threads to poll.
   static constexpr std::size_t kFew = 64;
   // A Send to up to this many channels that are biased to the feed is short

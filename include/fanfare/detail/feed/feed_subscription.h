@@ -40,9 +40,13 @@ class FeedSubscription final : public Member {
 
   // Keeps a copy of `original` for this subscription's channel, or what is
   // moved from it. The caller must hold no lock.
-  template <typename Original>
-  T& KeepCopy(Original&& original) {
-    std::construct_at(copy_.get(), std::forward<Original>(original));
+  T& KeepCopy(const T& original) {
+    std::construct_at(copy_.get(), original);
+    offer().owns_value = true;
+    return copy();
+  }
+  T& KeepCopy(T&& original) noexcept {
+    std::construct_at(copy_.get(), std::move(original));
     offer().owns_value = true;
     return copy();
   }

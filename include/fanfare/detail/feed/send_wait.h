@@ -4,7 +4,7 @@
 
 // A SendWait is the wait of a Send for channels that are full. What options
 // make the Send do meanwhile is in SlowActionFunctions (slow_actions.h), so
-// that a program without options does not contain it.
+// that a program without options does not contain it (unless it uses src.h).
 
 #include <cstddef>
 #include <stop_token>
