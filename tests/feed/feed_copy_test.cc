@@ -162,6 +162,15 @@ TEMPLATE_TEST_CASE("F9: each subscriber gets a copy of its own", "", Greedy,
         (i == special && overflow != Overflow::kDropOldest ? "before" : text));
     CHECK_FALSE(channels[i].TryReceive());
   }
+  // No copy of the first value is left.
+  feed.SendReady(TestType("again"));
+  for (std::size_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    const auto received = channels[i].TryReceive();
+    REQUIRE(received.has_value() ==
+            (i != special || overflow != Overflow::kEnd));
+    if (received) CHECK(received->text == "again");
+  }
 }
 
 TEST_CASE("F9: TrySend moves an rvalue to the last subscriber as well") {

@@ -249,6 +249,20 @@ TEMPLATE_TEST_CASE(
   CHECK(feed.subscriber_count() == 1);
 }
 
+TEST_CASE("F2 F6: one channel takes values until it is full, again and again") {
+  Feed<int> feed;
+  const Channel<int> channel(40);
+  const Subscription subscription = feed.Subscribe(channel);
+  for (int round = 0; round < 20; ++round) {
+    CAPTURE(round);
+    int sent = 0;
+    while (sent < 100 && feed.TrySend(sent) == 1) ++sent;
+    REQUIRE(sent == 40);
+    for (int i = 0; i < sent; ++i) REQUIRE(channel.TryReceive() == i);
+    CHECK_FALSE(channel.TryReceive());
+  }
+}
+
 TEST_CASE("F2: who goes away before being served does not count") {
   Feed<int> feed;
   Audience<int> audience(feed, 4, 0);

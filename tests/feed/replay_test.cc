@@ -102,6 +102,14 @@ TEST_CASE("V1: what is replayed is kept for the next") {
   CHECK(Kept(feed, 2) == std::vector{4, 5});
 }
 
+TEST_CASE("V1: of a long stream to one channel the newest are kept") {
+  Feed<int> feed({.replay = 4});
+  const Channel<int> channel(1000);
+  const Subscription subscription = feed.Subscribe(channel);
+  for (int i = 1; i <= 300; ++i) feed.Send(i);
+  CHECK(Kept(feed) == Values<int>(297, 300));
+}
+
 TEST_CASE("V1: a value that no channel took is kept") {
   Feed<int> feed({.replay = 8});
   const Channel<int> full(1);
