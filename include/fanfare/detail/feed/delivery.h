@@ -84,6 +84,7 @@ class Delivery {
     return SendToAll(feed, value, waits, limits...);
   }
 
+  // The general way: to any number of channels, ready or not.
   template <typename V, typename... Limits>
   FANFARE_NOINLINE static std::size_t SendToAll(FeedCore& feed, V& value,
                                                 Waits waits,
