@@ -42,7 +42,7 @@ class FeedHistory final : public History {
         channel.capacity() - (replaces ? 0 : channel.size());
     std::size_t count = std::min({policy.replay, count_, room});
     for (std::size_t i = next_ + ring_.size() - count; count > 0; --count) {
-      T copy(*ring_[i++ % ring_.size()]);
+      T copy(std::as_const(*ring_[i++ % ring_.size()]));
       Outcome outcome = channel.TrySend(member.offer(), copy);
       if (outcome == Outcome::kPending && replaces) {
         bool evicted = false;
