@@ -214,7 +214,16 @@ class Delivery {
       if (!kCopiedAsBytes<T> || count > kMaxBiased) return entry;
       WillTakeLong(feed);
     }
-    for (const Entry* const end = entry + count; entry != end; ++entry) {
+    const Entry* const end = entry + count;
+    if constexpr (kCopiedAsBytes<T>) {
+      // First those that are biased and have room: a loop in registers.
+      for (; entry != end; ++entry) {
+        auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
+        if (!channel.IsReadyInTurn(feed.turnstile)) break;
+        channel.StoreInTurn(value);
+      }
+    }
+    for (; entry != end; ++entry) {
       auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
       Member& m = *entry->member;
       const Outcome outcome = OfferTo(feed, channel, m.offer(), value, true);
