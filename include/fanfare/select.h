@@ -209,8 +209,9 @@ std::size_t Select(Cases... cases) {
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
 
-/// Does the same if every case is an OnSend, an OnReceive with a handler for a
-/// T alone, or beside these an OnEnd without a handler.
+/// Does the same for cases that may end without a call of a handler: if each is
+/// an OnSend or an OnReceive with a handler for a T alone, or if such cases, or
+/// other OnReceives, stand beside an OnEnd without a handler.
 ///
 /// The result must not be ignored. Once the channels are closed, or the
 /// subscription has ended, Select returns at once and calls no handler: a loop

@@ -170,6 +170,18 @@ void Case(fanfare::Receiver<int> number, fanfare::Subscription& numbers,
 }
 #endif
 
+#ifdef LOOP_WITH_A_TIMEOUT_THAT_WOULD_SPIN
+// expect: a loop must end at kNoCase and OnEnd, or be a SelectLoop
+void Case(fanfare::Receiver<int> number, fanfare::Subscription& numbers,
+          const bool& running) {
+  while (running) {
+    fanfare::Select(fanfare::OnReceive(number, [](int) {}),
+                    fanfare::OnEnd(numbers),
+                    fanfare::OnTimeout(std::chrono::seconds(1), [] {}));
+  }
+}
+#endif
+
 #ifdef LOOP_OF_SENDS_THAT_WOULD_SPIN
 // expect: a loop must end at kNoCase and OnEnd, or be a SelectLoop
 void Case(fanfare::Sender<std::string> text, const bool& running) {

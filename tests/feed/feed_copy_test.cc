@@ -173,6 +173,27 @@ TEMPLATE_TEST_CASE("F9: each subscriber gets a copy of its own", "", Greedy,
   }
 }
 
+TEMPLATE_TEST_CASE("F9 V1: each late subscriber gets a copy of its own", "",
+                   Greedy, Thief, Large) {
+  const std::string text = "a text that is longer than a short one";
+  Feed<TestType> feed({.replay = 2});
+  for (int i = 0; i < 3; ++i) feed.Send(TestType(text.c_str()));
+  const auto overflow = GENERATE(Overflow::kWait, Overflow::kDropOldest);
+  CAPTURE(overflow);
+  for (int subscriber = 0; subscriber < 3; ++subscriber) {
+    CAPTURE(subscriber);
+    const Channel<TestType> channel(2);
+    const auto subscription =
+        feed.Subscribe(channel, {.overflow = overflow, .replay = 2});
+    for (int i = 0; i < 2; ++i) {
+      const auto received = channel.TryReceive();
+      REQUIRE(received);
+      CHECK(received->text == text);
+    }
+    CHECK_FALSE(channel.TryReceive());
+  }
+}
+
 TEST_CASE("F9: TrySend moves an rvalue to the last subscriber as well") {
   Ledger ledger;
   Feed<Tracked> feed;

@@ -358,16 +358,26 @@ inline constexpr bool kIsDefaultCase = false;
 template <typename Handler>
 inline constexpr bool kIsDefaultCase<DefaultCase<Handler>> = true;
 
-// True for an OnEnd.
+// True for an OnEnd without a handler.
 template <typename C>
-inline constexpr bool kIsEndCase = false;
-template <typename T, typename OnValue, typename OnClosed>
-inline constexpr bool
-    kIsEndCase<ReceiveCase<T, OnClosedChannel::kPassNull, OnValue, OnClosed>> =
-        true;
+inline constexpr bool kIsSilentEnd = false;
+template <typename T, typename OnClosed>
+inline constexpr bool kIsSilentEnd<
+    ReceiveCase<T, OnClosedChannel::kPassNull, NoHandler, OnClosed>> = true;
 
-// False for a case that calls no handler at the end of its channel, or of its
-// subscription. True for every other kind of case.
+// True for an OnReceive and an OnSend; false for an OnEnd.
+template <typename C>
+inline constexpr bool kUsesChannel = false;
+template <typename T, OnClosedChannel on_closed, typename OnValue,
+          typename OnClosed>
+inline constexpr bool
+    kUsesChannel<ReceiveCase<T, on_closed, OnValue, OnClosed>> =
+        on_closed != OnClosedChannel::kPassNull;
+template <typename T, typename Value, typename Handler>
+inline constexpr bool kUsesChannel<SendCase<T, Value, Handler>> = true;
+
+// False for one of these that calls no handler at the end of its channel. True
+// for every other kind of case.
 template <typename C>
 inline constexpr bool kLasts = true;
 template <typename T, typename OnValue, typename OnClosed>
@@ -375,17 +385,14 @@ inline constexpr bool
     kLasts<ReceiveCase<T, OnClosedChannel::kNever, OnValue, OnClosed>> = false;
 template <typename T, typename Value, typename Handler>
 inline constexpr bool kLasts<SendCase<T, Value, Handler>> = false;
-template <typename T, typename OnClosed>
-inline constexpr bool
-    kLasts<ReceiveCase<T, OnClosedChannel::kPassNull, NoHandler, OnClosed>> =
-        false;
 
-// Whether a loop over a Select of these cases can do without its result: a
-// handler is called at the end, or the Select waits for nothing but ends.
+// Whether a loop over a Select of these cases can do without its result: it
+// uses no channel, or a handler is called at the end.
 template <typename... Cases>
-inline constexpr bool kMayIgnoreResult = (kLasts<Cases> || ...) ||
-                                         (sizeof...(Cases) > 0 &&
-                                          (kIsEndCase<Cases> && ...));
+inline constexpr bool kMayIgnoreResult = sizeof...(Cases) > 0 &&
+                                         (!(kUsesChannel<Cases> || ...) ||
+                                          ((kLasts<Cases> || ...) &&
+                                           !(kIsSilentEnd<Cases> || ...)));
 
 template <typename... Cases>
 concept SelectsForHandlers =
