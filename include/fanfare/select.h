@@ -209,19 +209,21 @@ std::size_t Select(Cases... cases) {
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }
 
-/// Does the same for cases that may end without a call of a handler: if each is
-/// an OnSend or an OnReceive with a handler for a T alone, or if such cases, or
-/// other OnReceives, stand beside an OnEnd without a handler.
+/// Does the same where a loop could spin. That is so in two cases:
+/// - Every case is an OnSend, or an OnReceive with a handler for a T alone.
+///   Once the channels are closed, Select returns at once.
+/// - An OnEnd without a handler stands beside an OnReceive or an OnSend. Once
+///   the subscription has ended, Select returns at once.
 ///
-/// The result must not be ignored. Once the channels are closed, or the
-/// subscription has ended, Select returns at once and calls no handler: a loop
-/// that did not look at the result would spin. (For a Select that runs once,
-/// cast the result to void.) (S4)
+/// No handler is called then, so the result must not be ignored. (For a Select
+/// that runs once, cast the result to void.) (S4)
 template <typename... Cases>
   requires(detail::SelectsForResult<Cases...>)
 [[nodiscard(
     "a loop must end at kNoCase and OnEnd, or be a SelectLoop")]] std::size_t
 Select(Cases... cases) {
+  static_assert((std::size_t{detail::kIsDefaultCase<Cases>} + ... + 0) <= 1,
+                "fanfare: a Select takes at most one OnDefault");
   std::array<detail::Case*, sizeof...(Cases)> all{&cases...};
   return detail::ChooseAndRun(std::span<detail::Case*>(all), kNoCase);
 }

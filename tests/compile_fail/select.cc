@@ -36,7 +36,7 @@ inline void FoundByArgument(fanfare::Receiver<int> number,
 }
 
 // Statements: one of the cases lasts longer than its channels, or tells of the
-// end, or nothing else is waited for.
+// end, or no channel is used.
 inline void Statements(fanfare::Receiver<int> number,
                        fanfare::Sender<int> sender,
                        fanfare::Subscription& numbers, std::stop_token stop) {
@@ -49,6 +49,8 @@ inline void Statements(fanfare::Receiver<int> number,
   Select(OnStop(stop));
   Select(OnEnd(numbers));
   Select(OnEnd(numbers), OnEnd(numbers, [] {}));
+  Select(OnEnd(numbers), OnTimeout(std::chrono::seconds(1)));
+  Select(OnEnd(numbers), OnStop(stop));
   Select(OnReceive(number, [](int) {}), OnEnd(numbers, [] {}));
   Select(OnDefault());
   Select(OnReceive(number, [](int) {}), OnSend(sender, 1), OnStop(stop));
@@ -82,6 +84,15 @@ void Case(fanfare::Receiver<std::any> any) {
 // expect: fanfare: a Select takes at most one OnDefault
 void Case() {
   fanfare::Select(fanfare::OnDefault([] {}), fanfare::OnDefault([] {}));
+}
+#endif
+
+#ifdef TWO_DEFAULTS_BESIDE_AN_END
+// expect: fanfare: a Select takes at most one OnDefault
+void Case(fanfare::Receiver<int> number, fanfare::Subscription& numbers) {
+  static_cast<void>(fanfare::Select(
+      fanfare::OnReceive(number, [](int) {}), fanfare::OnEnd(numbers),
+      fanfare::OnDefault([] {}), fanfare::OnDefault([] {})));
 }
 #endif
 
@@ -178,6 +189,17 @@ void Case(fanfare::Receiver<int> number, fanfare::Subscription& numbers,
     fanfare::Select(fanfare::OnReceive(number, [](int) {}),
                     fanfare::OnEnd(numbers),
                     fanfare::OnTimeout(std::chrono::seconds(1), [] {}));
+  }
+}
+#endif
+
+#ifdef LOOP_WITH_A_HANDLED_END_THAT_WOULD_SPIN
+// expect: a loop must end at kNoCase and OnEnd, or be a SelectLoop
+void Case(fanfare::Receiver<int> number, fanfare::Subscription& numbers,
+          fanfare::Subscription& others, const bool& running) {
+  while (running) {
+    fanfare::Select(fanfare::OnReceive(number, [](std::optional<int>) {}),
+                    fanfare::OnEnd(others, [] {}), fanfare::OnEnd(numbers));
   }
 }
 #endif

@@ -183,6 +183,9 @@ TEMPLATE_TEST_CASE("F9 V1: each late subscriber gets a copy of its own", "",
   for (int subscriber = 0; subscriber < 3; ++subscriber) {
     CAPTURE(subscriber);
     const Channel<TestType> channel(2);
+    if (overflow == Overflow::kDropOldest) {
+      for (int i = 0; i < 2; ++i) channel.Send(TestType("before"));
+    }
     const auto subscription =
         feed.Subscribe(channel, {.overflow = overflow, .replay = 2});
     for (int i = 0; i < 2; ++i) {

@@ -216,8 +216,9 @@ class Delivery {
     }
     const Entry* const end = entry + count;
     if constexpr (kCopiedAsBytes<T>) {
-      // First those that are biased and have room: a loop in registers.
-      for (; entry != end; ++entry) {
+      // While channels are biased and have room, this loop stays in registers.
+      // (For one channel, SendInTurn() has tried that.)
+      for (; count > 1 && entry != end; ++entry) {
         auto& channel = static_cast<ChannelCore<T>&>(*entry->channel);
         if (!channel.IsReadyInTurn(feed.turnstile)) break;
         channel.StoreInTurn(value);

@@ -368,16 +368,16 @@ inline constexpr bool kIsSilentEnd<
 // True for an OnReceive and an OnSend; false for an OnEnd.
 template <typename C>
 inline constexpr bool kUsesChannel = false;
-template <typename T, OnClosedChannel on_closed, typename OnValue,
+template <typename T, OnClosedChannel kOnClosed, typename OnValue,
           typename OnClosed>
 inline constexpr bool
-    kUsesChannel<ReceiveCase<T, on_closed, OnValue, OnClosed>> =
-        on_closed != OnClosedChannel::kPassNull;
+    kUsesChannel<ReceiveCase<T, kOnClosed, OnValue, OnClosed>> =
+        kOnClosed != OnClosedChannel::kPassNull;
 template <typename T, typename Value, typename Handler>
 inline constexpr bool kUsesChannel<SendCase<T, Value, Handler>> = true;
 
-// False for one of these that calls no handler at the end of its channel. True
-// for every other kind of case.
+// False for an OnReceive or an OnSend that calls no handler at the end of its
+// channel. True for every other kind of case.
 template <typename C>
 inline constexpr bool kLasts = true;
 template <typename T, typename OnValue, typename OnClosed>
@@ -386,8 +386,9 @@ inline constexpr bool
 template <typename T, typename Value, typename Handler>
 inline constexpr bool kLasts<SendCase<T, Value, Handler>> = false;
 
-// Whether a loop over a Select of these cases can do without its result: it
-// uses no channel, or a handler is called at the end.
+// Whether a Select of these cases may be a statement. It may wait once for an
+// end, perhaps with a timeout. If it uses channels, it is probably in a loop,
+// and a handler must be called at each end.
 template <typename... Cases>
 inline constexpr bool kMayIgnoreResult = sizeof...(Cases) > 0 &&
                                          (!(kUsesChannel<Cases> || ...) ||
