@@ -661,6 +661,90 @@ TEMPLATE_TEST_CASE("O1: an eviction between two Sends renews no patience", "",
   CHECK(TallyOf(patient) == Tally{.dropped = 1, .missed = 1});
 }
 
+namespace {
+
+// What becomes of the special channel in the middle of a stream.
+enum class Change { kNone, kReceived, kOtherFeed, kClosed, kUnsubscribed };
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("O1 F2: one channel of a stream fills up, and changes", "",
+                   int, std::string) {
+  const std::size_t count = GENERATE(1U, 2U, 3U, 5U);
+  const std::size_t special = GENERATE(range(0U, 5U));
+  const auto overflow = GENERATE(Overflow::kWait, Overflow::kDropNewest,
+                                 Overflow::kDropOldest, Overflow::kEnd);
+  const auto change =
+      GENERATE(Change::kNone, Change::kReceived, Change::kOtherFeed,
+               Change::kClosed, Change::kUnsubscribed);
+  const bool numerous = GENERATE(false, true);  // so that no lock is biased
+  if (special >= count) return;
+  CAPTURE(count, special, overflow, change, numerous);
+  constexpr std::size_t kRoom = 40, kMiddle = 60, kSends = 130;
+  Feed<TestType> feed, other;
+  std::deque<Channel<TestType>> channels;
+  std::vector<Subscription> subscriptions;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool is_special = i == special;
+    channels.emplace_back(is_special ? kRoom : kSends);
+    subscriptions.push_back(
+        feed.Subscribe(channels.back(),
+                       {.overflow = is_special ? overflow : Overflow::kWait}));
+  }
+  const Channel<TestType> crowd(1);
+  crowd.Send(Value<TestType>(0));
+  std::vector<Subscription> crowded;
+  if (numerous) crowded.resize(1100);
+  for (auto& each : crowded) {
+    each = feed.Subscribe(crowd, {.overflow = Overflow::kDropNewest});
+  }
+  const Subscription to_other = other.Subscribe(channels[special]);
+
+  std::deque<TestType> expected;  // what the special channel holds
+  bool subscribed = true;
+  const auto receive = [&](std::size_t values) {
+    for (; values > 0; --values) {
+      REQUIRE(channels[special].TryReceive() == expected.front());
+      expected.pop_front();
+    }
+  };
+  for (std::size_t i = 0; i < kSends; ++i) {
+    if (i == kMiddle) {
+      if (change == Change::kReceived) receive(expected.size() / 2);
+      if (change == Change::kOtherFeed) {
+        receive(15);
+        for (int k = 1; k <= 10; ++k) {
+          CHECK(other.TrySend(Value<TestType>(-k)) == 1);
+          expected.push_back(Value<TestType>(-k));
+        }
+      }
+      if (change == Change::kClosed) channels[special].Close();
+      if (change == Change::kUnsubscribed) subscriptions[special].Unsubscribe();
+      if (change >= Change::kClosed) subscribed = false;
+    }
+    const auto value = Value<TestType>(static_cast<int>(i));
+    std::size_t taken = count - 1;
+    if (subscribed &&
+        (expected.size() < kRoom || overflow == Overflow::kDropOldest)) {
+      if (expected.size() == kRoom) expected.pop_front();
+      expected.push_back(value);
+      ++taken;
+    } else if (subscribed && overflow == Overflow::kEnd) {
+      subscribed = false;
+    }
+    REQUIRE(feed.TrySend(value) == taken);
+  }
+  CHECK(subscriptions[special].ended() == !subscribed);
+  receive(expected.size());
+  CHECK_FALSE(channels[special].TryReceive());
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i == special) continue;
+    for (std::size_t k = 0; k < kSends; ++k) {
+      REQUIRE(channels[i].TryReceive() == Value<TestType>(static_cast<int>(k)));
+    }
+  }
+}
+
 TEST_CASE("O1: no patience runs once the value was taken") {
   // The Send waits for others, beyond the end of the first patience.
   const auto overflow =
