@@ -667,6 +667,37 @@ TEST_CASE("N2: the time of a Send is that of the last it waited for") {
   CHECK(blocked(0) + blocked(2) == 0s);
 }
 
+TEST_CASE("N2: the last of a wait is known although it ends as it begins") {
+  // All offers are taken before the Send has counted them.
+  fanfare::detail::CompletionLatch latch;
+  fanfare::detail::Operation first, second;
+  latch.Completed(second);
+  latch.Completed(first);
+  CHECK(latch.Expect(2));
+  CHECK(latch.last() == &first);
+}
+
+TEST_CASE("N2: a Send that gives up as its last channel takes the value") {
+  Feed<int> feed;
+  const Channel<int> channel(1);
+  Fill(channel, 100);
+  const Subscription subscription = feed.Subscribe(channel);
+  std::stop_source stop;
+  int tasks = 0;
+  // Runs in the Send, before that sleeps.
+  const auto executor = [&](const auto&) {
+    ++tasks;
+    FakeClock::Advance(3s);
+    CHECK(channel.TryReceive() == 100);
+    stop.request_stop();
+  };
+  const Subscription listener = Listen(executor, feed, [](int) {});
+  CHECK(feed.Send(1, stop.get_token()) == 2);
+  CHECK(tasks == 1);
+  CHECK(subscription.Stats()->blocked == 3s);
+  CHECK(channel.TryReceive() == 1);
+}
+
 TEST_CASE("N2: the last that a Send waited for may be one that left") {
   Feed<int> feed;
   const Channel<int> channel(1);

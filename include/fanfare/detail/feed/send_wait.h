@@ -72,8 +72,14 @@ class SendWait {
       if (!acts_first || stop.stop_requested()) continue;
       if (actions_->on_wake(*this)) return withdrawn_;
     }
-    Member::Of(*latch_.last()).tally.CountBlocked(waited());
+    AllTaken();
     return withdrawn_;
+  }
+
+  // Called once all offers have been completed by channels: the wait was for
+  // the last one.
+  void AllTaken() noexcept {
+    Member::Of(*latch_.last()).tally.CountBlocked(waited());
   }
 
   // Withdraws the value. An offer that is just being taken is waited for.
@@ -82,6 +88,7 @@ class SendWait {
     const std::ptrdiff_t missed = pending_.Withdraw(waited());
     // If none was taken back, the thread that completes the last one signals.
     if (missed == 0 || !latch_.Withdraw(missed)) latch_.WaitForAll();
+    if (missed == 0) AllTaken();
     return withdrawn_ + missed;
   }
 

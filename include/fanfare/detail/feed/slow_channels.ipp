@@ -67,7 +67,10 @@ void SlowChannels::Await(FeedCore& feed, PendingOffers pending,
     if (latch.refused() > 0) pending.EndRefused(refused);
   };
   // Some may be complete already. Expect() returns whether all are.
-  if (latch.Expect(queued)) return finish(0);
+  if (latch.Expect(queued)) {
+    wait.AllTaken();
+    return finish(0);
+  }
   std::ptrdiff_t withdrawn;
   try {
     withdrawn = wait.Run(deadline, stop);

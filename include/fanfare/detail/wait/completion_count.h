@@ -18,9 +18,12 @@ class CompletionCount : public Waker {
     if (operation.outcome == Outcome::kClosed) {
       refused_.fetch_add(1, std::memory_order_relaxed);
     }
+    // Before Expect(), none of them can know that it is the last.
+    last_.store(&operation, std::memory_order_relaxed);
     // Release: what was done with the value happens before Send returns.
     if (outstanding_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      last_ = &operation;  // the waiter waits for the next call
+      // Again, after other threads' stores; the waiter waits for the call.
+      last_.store(&operation, std::memory_order_relaxed);
       AllCompleted();
     }
   }
@@ -41,8 +44,11 @@ class CompletionCount : public Waker {
            operations;
   }
 
-  // Returns the operation that was completed last, after AllCompleted().
-  [[nodiscard]] Operation* last() const noexcept { return last_; }
+  // Returns the operation that was completed last, once all have been. (If
+  // several were completed at the same time before Expect(), one of these.)
+  [[nodiscard]] Operation* last() const noexcept {
+    return last_.load(std::memory_order_relaxed);
+  }
 
   // Returns how many operations were completed with kClosed.
   [[nodiscard]] std::size_t refused() const noexcept {
@@ -59,7 +65,7 @@ class CompletionCount : public Waker {
 
   Platform::Atomic<std::ptrdiff_t> outstanding_{0};
   Platform::Atomic<std::size_t> refused_{0};
-  Operation* last_ = nullptr;
+  Platform::Atomic<Operation*> last_{nullptr};
 };
 
 }}}  // namespace fanfare::FANFARE_ABI::detail
