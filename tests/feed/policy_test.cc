@@ -678,9 +678,9 @@ TEMPLATE_TEST_CASE("O1 F2: one channel of a stream fills up, and changes", "",
       GENERATE(Change::kNone, Change::kReceived, Change::kOtherFeed,
                Change::kClosed, Change::kUnsubscribed);
   const bool numerous = GENERATE(false, true);  // so that no lock is biased
-  if (special >= count) return;
+  if (special >= count || (numerous && count != 3)) return;
   CAPTURE(count, special, overflow, change, numerous);
-  constexpr std::size_t kRoom = 40, kMiddle = 60, kSends = 130;
+  constexpr std::size_t kRoom = 12, kMiddle = 20, kSends = 45;
   Feed<TestType> feed, other;
   std::deque<Channel<TestType>> channels;
   std::vector<Subscription> subscriptions;
@@ -712,8 +712,8 @@ TEMPLATE_TEST_CASE("O1 F2: one channel of a stream fills up, and changes", "",
     if (i == kMiddle) {
       if (change == Change::kReceived) receive(expected.size() / 2);
       if (change == Change::kOtherFeed) {
-        receive(15);
-        for (int k = 1; k <= 10; ++k) {
+        receive(6);
+        for (int k = 1; k <= 4; ++k) {
           CHECK(other.TrySend(Value<TestType>(-k)) == 1);
           expected.push_back(Value<TestType>(-k));
         }
